@@ -1,0 +1,260 @@
+// Package app wires the ledger together: it is the only place that knows all packages. New opens what a Config asks for, Run
+// serves until its context ends and then stops cleanly: no request cut, nothing acknowledged lost.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/orderledger/orderledger/commands"
+	"github.com/orderledger/orderledger/commands/access"
+	"github.com/orderledger/orderledger/commands/saga"
+	"github.com/orderledger/orderledger/domain/eventstore"
+	"github.com/orderledger/orderledger/projections"
+	"github.com/orderledger/orderledger/projections/tabs"
+)
+
+// stopTimeout bounds how long requests that are under way may take when the program stops.
+const stopTimeout = 20 * time.Second
+
+// Hooks replace parts in tests: each gets the real part and returns what is used in its place. Nil leaves it.
+type Hooks struct {
+	Log      func(eventstore.Store) eventstore.Store
+	Payments func(commands.Payments) commands.Payments
+	Now      func() time.Time
+}
+
+// App is one running ledger.
+type App struct {
+	config    Config
+	log       *slog.Logger
+	store     eventstore.Store
+	codec     eventstore.Codec
+	now       func() time.Time
+	handler   *commands.Handler
+	placer    *commands.Placer
+	tokens    *access.Tokens
+	model     *tabs.DB
+	projector *projections.Projector
+	saga      *saga.Saga
+	listener  net.Listener
+	server    *http.Server
+	fatal     chan error
+	closers   []func()
+
+	// What goes on beside the requests: it ends when background does, and parts waits for it.
+	background     context.Context
+	stopBackground context.CancelFunc
+	parts          sync.WaitGroup
+}
+
+// New opens the log, the read model and the payments, and binds the address. Nothing is served before Run. The error says
+// what to do; what was opened is closed again.
+func New(ctx context.Context, c Config, out io.Writer, hooks Hooks) (_ *App, err error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	a := &App{config: c, log: NewLogger(c, out), now: time.Now, fatal: make(chan error, 1)}
+	a.background, a.stopBackground = context.WithCancel(context.WithoutCancel(ctx))
+	defer func() {
+		if err != nil {
+			a.close()
+		}
+	}()
+	if hooks.Now != nil {
+		a.now = hooks.Now
+	}
+	for _, dir := range []string{c.Data, filepath.Join(c.Data, "saga")} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, fmt.Errorf("--data: %w", err)
+		}
+	}
+	if err := a.openLog(ctx, hooks); err != nil {
+		return nil, err
+	}
+	payments, err := a.openPayments(ctx, hooks)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.openReadModel(); err != nil {
+		return nil, err
+	}
+	a.handler = commands.NewHandler(a.store, a.codec, a.now)
+	a.placer = &commands.Placer{
+		Handler: a.handler, Payments: payments, Calendar: commands.DefaultCalendar(), Authorize: c.Stripe != "live",
+	}
+	a.tokens = access.New(a.store, a.codec, a.now)
+	a.saga, err = saga.New(saga.Config{
+		Log: a.store, Codec: a.codec, Handler: a.handler, Payments: payments, Now: a.now, Logger: a.log,
+		SnapshotPath: a.snapshotPath(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	a.listener, err = net.Listen("tcp", c.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("--listen: %w", err)
+	}
+	a.onClose(func() { _ = a.listener.Close() }) // closed before, where the server ran
+	a.server = a.newServer()
+	return a, nil
+}
+
+func (a *App) openLog(ctx context.Context, hooks Hooks) error {
+	store, err := openLog(ctx, a.config, a.log, func(err error) {
+		select {
+		case a.fatal <- err:
+		default:
+		}
+	})
+	if err != nil {
+		return err
+	}
+	a.onClose(func() { closeLogged(a.log, "log", store.Close) })
+	a.store = store
+	if hooks.Log != nil {
+		a.store = hooks.Log(store)
+	}
+	return nil
+}
+
+func (a *App) openPayments(ctx context.Context, hooks Hooks) (commands.Payments, error) {
+	client, closePayments, err := openPayments(ctx, a.config, a.log)
+	if err != nil {
+		return nil, err
+	}
+	a.onClose(closePayments)
+	if hooks.Payments != nil {
+		return hooks.Payments(client), nil
+	}
+	return client, nil
+}
+
+func (a *App) openReadModel() error {
+	dir := filepath.Join(a.config.Data, "projections")
+	if a.config.Store == "memory" { // a read model of a log that is gone with the process
+		temp, err := os.MkdirTemp("", "orderledger-projections-")
+		if err != nil {
+			return err
+		}
+		a.onClose(func() { closeLogged(a.log, "temporary read models", func() error { return os.RemoveAll(temp) }) })
+		dir = temp
+	}
+	model, err := tabs.Open(dir, tabs.Options{Codec: a.codec, Now: a.now})
+	if err != nil {
+		return fmt.Errorf("read model: %w", err)
+	}
+	a.onClose(func() { closeLogged(a.log, "read model", model.Close) })
+	a.model = model
+	a.projector = projections.NewProjector("tabs", a.store, model)
+	return nil
+}
+
+func (a *App) snapshotPath() string {
+	if a.config.Store == "memory" {
+		return ""
+	}
+	return filepath.Join(a.config.Data, "saga", "snapshot.json")
+}
+
+// URL is where the ledger answers, such as http://127.0.0.1:8080.
+func (a *App) URL() string { return "http://" + a.listener.Addr().String() }
+
+// WaitFor returns when the tabs show all events up to a position.
+func (a *App) WaitFor(ctx context.Context, position eventstore.Position) error {
+	return a.projector.WaitFor(ctx, position)
+}
+
+// Run serves until ctx ends or a part can't go on. Then no new requests are taken, those under way are answered, the saga and
+// the projector stop, and everything is closed. The error is nil after a clean stop.
+func (a *App) Run(ctx context.Context) error {
+	defer a.close()
+	a.parts.Go(func() { a.part(a.background, "projections", a.projector.Run) })
+	a.parts.Go(func() { a.part(a.background, "saga", a.saga.Run) })
+	serving := make(chan error, 1)
+	served := false
+	err := a.mayListen(ctx)
+	if err == nil {
+		served = true
+		go func() { serving <- a.server.Serve(a.listener) }()
+		a.log.Info("the ledger is open", "url", a.URL(), "store", a.config.Store, "durability", a.config.Durability, "stripe", a.config.Stripe)
+		select {
+		case <-ctx.Done():
+		case err = <-a.fatal:
+			err = fmt.Errorf("the log can't promise durability any more: %w", err)
+		case err = <-serving:
+			serving <- err
+		}
+	}
+	if served {
+		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+		defer cancel()
+		if e := a.server.Shutdown(stop); e != nil {
+			err = errors.Join(err, fmt.Errorf("requests were cut: %w", e), a.server.Close())
+		}
+		if e := <-serving; !errors.Is(e, http.ErrServerClosed) {
+			err = errors.Join(err, e)
+		}
+	}
+	a.stopBackground()
+	a.parts.Wait()
+	return err
+}
+
+// part runs what follows the log. One that can't go on leaves the program up, and not ready: people can read why, and no event
+// was skipped.
+func (a *App) part(ctx context.Context, name string, run func(context.Context) error) {
+	if err := run(ctx); err != nil && ctx.Err() == nil {
+		a.log.Error("stopped; the ledger is not ready", "part", name, "error", err)
+	}
+}
+
+// mayListen refuses an address that strangers can reach while there is no token to know anybody by.
+func (a *App) mayListen(ctx context.Context) error {
+	if loopback(a.config.Listen) && !a.config.NoAnonymous {
+		return nil
+	}
+	head, err := a.store.Head(ctx)
+	if err != nil {
+		return err
+	}
+	if err := a.projector.WaitFor(ctx, head); err != nil {
+		return err
+	}
+	list, err := a.model.Tokens(ctx)
+	if err != nil {
+		return err
+	}
+	for _, t := range list {
+		if t.Revoked == nil {
+			return nil
+		}
+	}
+	return fmt.Errorf("there is no API token, so nobody could be let in on %s: make one first, with the ledger stopped: "+
+		"orderledger token create --data %s --name NAME --role admin", a.config.Listen, a.config.Data)
+}
+
+func (a *App) onClose(f func()) { a.closers = append(a.closers, f) }
+
+func (a *App) close() {
+	a.stopBackground()
+	for i := len(a.closers) - 1; i >= 0; i-- {
+		a.closers[i]()
+	}
+	a.closers = nil
+}
+
+// Close gives back what New opened, when Run was never called.
+func (a *App) Close() error {
+	a.close()
+	return nil
+}

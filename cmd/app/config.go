@@ -1,0 +1,112 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/orderledger/orderledger/domain/eventstore"
+)
+
+// Config says how a ledger runs: the flags of `serve`, by their names.
+type Config struct {
+	Data        string // folder of the embedded log, the read models and the sandbox
+	Store       string // "nats" (embedded), nats://HOST:PORT[,…], or "memory"
+	Ledger      string // the log's name
+	Listen      string // HOST:PORT of the HTTP server
+	Durability  string // "group" or "strict"; embedded store only
+	NATSListen  string // HOST:PORT where NATS clients may connect to the embedded server; empty: nowhere
+	NATSCreds   string // credentials file for an external NATS server
+	Replicas    int    // of the log in an external NATS cluster
+	Stripe      string // "sandbox", "test" or "live"
+	StripeKey   string // file that holds Stripe's secret or restricted key
+	SandboxURL  string // a sandbox that is served elsewhere; empty: one of our own
+	NoAnonymous bool   // requires a token of everybody, on loopback too
+	RateLimit   float64
+	LogLevel    string // debug, info, warn, error
+	LogFormat   string // text, json
+}
+
+// Default is what `serve` does without options.
+func Default() Config {
+	return Config{
+		Data: "orderledger-data", Store: "nats", Ledger: "orderledger", Listen: "127.0.0.1:8080",
+		Durability: string(eventstore.Group), Replicas: 1, Stripe: "sandbox", RateLimit: 10_000,
+		LogLevel: "info", LogFormat: "text",
+	}
+}
+
+var ledgerName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+
+// Validate says all that is wrong, with what to do.
+func (c Config) Validate() error {
+	var errs []error
+	oneOf := func(flag, value string, allowed ...string) {
+		for _, a := range allowed {
+			if value == a {
+				return
+			}
+		}
+		errs = append(errs, fmt.Errorf("--%s %q: use one of %s", flag, value, strings.Join(allowed, ", ")))
+	}
+	if c.Data == "" {
+		errs = append(errs, errors.New("--data: name a folder"))
+	}
+	if c.Store != "nats" && c.Store != "memory" && !external(c.Store) {
+		errs = append(errs, fmt.Errorf("--store %q: use nats (embedded), nats://HOST:PORT or memory", c.Store))
+	}
+	if !ledgerName.MatchString(c.Ledger) {
+		errs = append(errs, fmt.Errorf("--ledger %q: use 1 to 64 letters, digits, dashes and underscores", c.Ledger))
+	}
+	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
+		errs = append(errs, fmt.Errorf("--listen %q: use HOST:PORT", c.Listen))
+	}
+	if c.NATSListen != "" && c.Store != "nats" {
+		errs = append(errs, errors.New("--nats-listen: only the embedded store (--store nats) can let NATS clients in"))
+	}
+	oneOf("durability", c.Durability, string(eventstore.Group), string(eventstore.Strict))
+	oneOf("stripe", c.Stripe, "sandbox", "test", "live")
+	oneOf("log-level", c.LogLevel, "debug", "info", "warn", "error")
+	oneOf("log-format", c.LogFormat, "text", "json")
+	if c.Stripe != "sandbox" && c.StripeKey == "" {
+		errs = append(errs, fmt.Errorf("--stripe %s: name the file that holds the key with --stripe-key-file", c.Stripe))
+	}
+	if c.Stripe == "sandbox" && c.StripeKey != "" {
+		errs = append(errs, errors.New("--stripe-key-file: the sandbox needs no key; say --stripe test or --stripe live"))
+	}
+	if c.RateLimit <= 0 {
+		errs = append(errs, errors.New("--rate-limit: must be above zero"))
+	}
+	return errors.Join(errs...)
+}
+
+func external(store string) bool {
+	return strings.HasPrefix(store, "nats://") || strings.HasPrefix(store, "tls://")
+}
+
+// loopback says whether an address can be reached from this machine alone.
+func loopback(listen string) bool {
+	host, _, err := net.SplitHostPort(listen)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(host)
+	return host == "localhost" || (ip != nil && ip.IsLoopback())
+}
+
+// readSecret reads a secret from a file of its own, without the line break at its end.
+func readSecret(path string) (string, error) {
+	b, err := os.ReadFile(filepath.Clean(path))
+	if err != nil {
+		return "", err
+	}
+	s := strings.TrimSpace(string(b))
+	if s == "" {
+		return "", fmt.Errorf("%s is empty", path)
+	}
+	return s, nil
+}

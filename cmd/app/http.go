@@ -1,0 +1,206 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/orderledger/orderledger/commands/commandapi"
+	"github.com/orderledger/orderledger/domain"
+	"github.com/orderledger/orderledger/domain/eventstore"
+	"github.com/orderledger/orderledger/projections"
+	"github.com/orderledger/orderledger/projections/dashboard"
+	"github.com/orderledger/orderledger/projections/queryapi"
+	"github.com/orderledger/orderledger/projections/tabs"
+)
+
+// Version is the program's version, as /openapi.json and `version` say it.
+const Version = "0.1.0"
+
+func (a *App) newServer() *http.Server {
+	stopping := make(chan struct{})
+	server := &http.Server{
+		Handler:           a.routes(stopping),
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       time.Minute,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(a.log.Handler(), slog.LevelWarn),
+	}
+	server.RegisterOnShutdown(func() { close(stopping) })
+	return server
+}
+
+// routes are all paths: what anybody may ask (is it alive, what does the API look like), the API, and the pages.
+func (a *App) routes(stopping <-chan struct{}) http.Handler {
+	apiMux := http.NewServeMux()
+	a.register(apiMux, stopping)
+	auth := commandapi.Auth{Tokens: a.tokens, ForbidAnonymous: a.config.NoAnonymous, Log: a.log}
+	limit := commandapi.RateLimit(a.config.RateLimit, int(a.config.RateLimit))
+	api := commandapi.Authenticate(auth)(limit(apiMux))
+	auth.Via = domain.ViaUI
+	pages := commandapi.Authenticate(auth)(limit(a.pages()))
+
+	root := http.NewServeMux()
+	root.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprintln(w, "alive") })
+	root.HandleFunc("GET /readyz", a.readyz)
+	root.Handle("GET /openapi.json", apiMux)
+	root.Handle("GET /metrics", commandapi.Authenticate(auth)(may(domain.PermRead, promhttp.HandlerFor(a.metrics(), promhttp.HandlerOpts{}))))
+	root.Handle("/v1/", api)
+	root.Handle("/", pages)
+	return commandapi.RequestID(root)
+}
+
+func may(p domain.Permission, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !domain.ActorFrom(r.Context()).Role.May(p) {
+			commandapi.From(commandapi.ErrForbidden).Write(w)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (a *App) register(mux *http.ServeMux, stopping <-chan struct{}) {
+	commandapi.Install()
+	config := huma.DefaultConfig("orderledger", Version)
+	config.Info.Description = "An event-sourced order ledger. Money is in minor units; every POST wants an Idempotency-Key."
+	config.DocsPath, config.SchemasPath, config.CreateHooks = "", "", nil
+	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer"}}
+	config.Security = []map[string][]string{{"token": {}}}
+	api := humago.New(mux, config)
+	commandapi.Register(api, commandapi.Deps{
+		Handler: a.handler, Placer: a.placer, Tokens: a.tokens, Log: a.store, Codec: a.codec, Now: a.now, Logger: a.log,
+	})
+	queryapi.Register(api, queryapi.Deps{
+		Reader: a.model, Waiter: a.projector, Log: a.store, Codec: a.codec, Now: a.now, Problem: a.problem, Done: stopping,
+		Follow: func(after eventstore.Position) queryapi.Follower { return a.projector.Follow(after) },
+		Status: func(ctx context.Context) ([]projections.Status, error) {
+			return []projections.Status{a.projector.Status(ctx)}, nil
+		},
+	})
+	a.registerOperations(api)
+	mux.HandleFunc("/v1/", func(w http.ResponseWriter, _ *http.Request) {
+		commandapi.New(http.StatusNotFound, commandapi.CodeNotFound, "There is no such path or method. See /openapi.json.").Write(w)
+	})
+}
+
+// problem is commandapi's table, and what the read side adds to it.
+func (a *App) problem(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, projections.ErrBadQuery):
+		return commandapi.New(http.StatusBadRequest, "bad_query", err.Error())
+	case errors.Is(err, queryapi.ErrForbidden):
+		return commandapi.From(commandapi.ErrForbidden)
+	case errors.Is(err, queryapi.ErrBehind), errors.Is(err, queryapi.ErrTooManyStreams), errors.Is(err, projections.ErrStopped),
+		errors.Is(err, projections.ErrCatchingUp):
+		p := commandapi.New(http.StatusServiceUnavailable, commandapi.CodeUnavailable, err.Error())
+		p.RetryAfter = time.Second
+		return p
+	}
+	return commandapi.Answer(context.Background(), a.log, err)
+}
+
+// StoreStatus is eventstore.Status under a name of its own in the API's description.
+type StoreStatus struct{ eventstore.Status }
+
+type storeAnswer struct {
+	Body StoreStatus
+}
+
+// registerOperations adds what an operator asks: where the log is and how durable.
+func (a *App) registerOperations(api huma.API) {
+	huma.Register(api, huma.Operation{
+		OperationID: "store-status", Method: http.MethodGet, Path: "/v1/store", Tags: []string{"operations"},
+		Summary: "Where the log is, and what an acknowledgement is worth",
+	}, func(ctx context.Context, _ *struct{}) (*storeAnswer, error) {
+		if !domain.ActorFrom(ctx).Role.May(domain.PermRead) {
+			return nil, commandapi.From(commandapi.ErrForbidden)
+		}
+		status, err := a.store.Status(ctx)
+		if err != nil {
+			return nil, a.problem(err)
+		}
+		return &storeAnswer{Body: StoreStatus{status}}, nil
+	})
+	huma.Register(api, huma.Operation{
+		OperationID: "projections-rebuild", Method: http.MethodPost, Path: "/v1/projections/rebuild", Tags: []string{"operations"},
+		Summary: "Build the read models anew from the log, while the old ones serve", DefaultStatus: http.StatusAccepted,
+		SkipValidateParams: true, // Keyed answers with codes of its own
+	}, func(ctx context.Context, in *struct{ commandapi.Keyed }) (*struct{}, error) {
+		actor := domain.ActorFrom(ctx)
+		if !actor.Role.May(domain.PermOperate) {
+			return nil, commandapi.From(commandapi.ErrForbidden)
+		}
+		if _, err := in.Command(actor); err != nil { // rebuilding twice is rebuilding once, so the id itself is not kept
+			return nil, commandapi.From(err)
+		}
+		a.Rebuild()
+		return nil, nil
+	})
+}
+
+// Rebuild begins to build the read model anew, unless it is being built already; the projector's status says how far it is.
+func (a *App) Rebuild() {
+	if running, _ := a.model.Rebuilding(); running {
+		return
+	}
+	a.parts.Go(func() {
+		r, err := a.model.Rebuild(a.background, a.store)
+		switch {
+		case errors.Is(err, tabs.ErrRebuilding) || a.background.Err() != nil:
+		case err != nil:
+			a.log.Error("the read model could not be rebuilt; the old one goes on serving", "error", err)
+		case r.Different > 0:
+			a.log.Error("the read model was not what the log says; it is now", "position", r.Position, "orders", r.Orders, "different", r.Different, "examples", r.Examples)
+		default:
+			a.log.Info("the read model was rebuilt, and is as it was", "position", r.Position, "orders", r.Orders)
+		}
+	})
+}
+
+func (a *App) pages() http.Handler {
+	return dashboard.Handler(dashboard.Deps{
+		Reader: a.model, Waiter: a.projector, Log: a.store, Codec: a.codec, Acts: acts{a}, Now: a.now, Logger: a.log,
+		Sandbox: a.config.Stripe == "sandbox",
+		SignIn:  "Sign in with an API token as the password; an administrator makes one with: orderledger token create",
+	})
+}
+
+// Ready says what keeps the ledger from being ready, each in a sentence; none when it is.
+func (a *App) Ready(ctx context.Context) []string {
+	reasons := []string{}
+	if _, err := a.store.Head(ctx); err != nil {
+		reasons = append(reasons, "log: "+err.Error())
+	}
+	if err := a.projector.Ready(); err != nil {
+		reasons = append(reasons, "projections: "+err.Error())
+	}
+	if !a.saga.Ready() {
+		reasons = append(reasons, strings.TrimSuffix("saga: not caught up with the log: "+a.saga.Status().Error, ": "))
+	}
+	return reasons
+}
+
+func (a *App) readyz(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
+	defer cancel()
+	reasons := a.Ready(ctx)
+	w.Header().Set("Content-Type", "application/json")
+	if len(reasons) > 0 {
+		w.Header().Set("Retry-After", "1")
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
+	_ = json.NewEncoder(w).Encode(map[string]any{"ready": len(reasons) == 0, "reasons": reasons}) // the client is gone when this fails
+}

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/knadh/koanf/parsers/yaml"
+	envprovider "github.com/knadh/koanf/providers/env/v2"
+	"github.com/knadh/koanf/providers/file"
+	"github.com/knadh/koanf/providers/posflag"
+	"github.com/knadh/koanf/v2"
+	"github.com/spf13/pflag"
+
+	"github.com/orderledger/orderledger/cmd/app"
+)
+
+const envPrefix = "ORDERLEDGER_"
+
+// others are variables with our prefix that are not serve's own.
+var others = []string{"server", "token-file"}
+
+// serveFlags defines serve's flags, with the defaults of app.Config.
+func serveFlags(f *pflag.FlagSet) {
+	d := app.Default()
+	f.String("data", d.Data, "folder of the log, the read models and the sandbox")
+	f.String("store", d.Store, "the log: nats (embedded), nats://HOST:PORT or memory")
+	f.String("ledger", d.Ledger, "the log's name in the store")
+	f.String("listen", d.Listen, "HOST:PORT to serve on")
+	f.String("durability", d.Durability, "of the embedded store: group (one barrier for all who wait) or strict (one fsync each)")
+	f.String("nats-listen", d.NATSListen, "HOST:PORT where NATS clients may reach the embedded store (default off)")
+	f.String("nats-creds-file", d.NATSCreds, "credentials for an external NATS")
+	f.Int("replicas", d.Replicas, "of the log, in an external NATS cluster")
+	f.String("stripe", d.Stripe, "who takes the money: sandbox (nobody), test or live")
+	f.String("stripe-key-file", d.StripeKey, "file that holds Stripe's key")
+	f.String("sandbox-url", d.SandboxURL, "a sandbox Stripe that runs elsewhere (default one of its own)")
+	f.Bool("no-anonymous", d.NoAnonymous, "want a token of everybody, on loopback too")
+	f.Float64("rate-limit", d.RateLimit, "requests per second and client")
+	f.String("log-level", d.LogLevel, "debug, info, warn or error")
+	f.String("log-format", d.LogFormat, "text or json")
+}
+
+// readConfig puts serve's configuration together: a flag beats the environment beats the file beats the default. Keys and
+// variables that mean nothing are refused: a misspelt one must not be silently without effect.
+func readConfig(flags *pflag.FlagSet, path string, environ []string) (app.Config, error) {
+	k := koanf.New("\x00") // no key holds the delimiter: keys are flat
+	known := func(key string) bool { f := flags.Lookup(key); return f != nil && key != "config" && key != "help" }
+	if path != "" {
+		if err := k.Load(file.Provider(path), yaml.Parser()); err != nil {
+			return app.Config{}, usageError{fmt.Errorf("--config: %w", err)}
+		}
+		for _, key := range k.Keys() {
+			if !known(key) {
+				return app.Config{}, wrongUse("--config %s: %q is not a key; keys are named as serve's flags", path, key)
+			}
+		}
+	}
+	var unknown error
+	fromEnv := envprovider.Provider("\x00", envprovider.Opt{
+		Prefix: envPrefix, EnvironFunc: func() []string { return environ },
+		TransformFunc: func(name, value string) (string, any) {
+			key := strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(name, envPrefix)), "_", "-")
+			switch {
+			case slices.Contains(others, key), strings.HasPrefix(key, "test-"): // the tests' own
+				return "", nil
+			case !known(key):
+				unknown = errors.Join(unknown, fmt.Errorf("%s means nothing; variables are named as serve's flags", name))
+				return "", nil
+			}
+			return key, value
+		},
+	})
+	if err := k.Load(fromEnv, nil); err != nil {
+		return app.Config{}, err
+	}
+	if unknown != nil {
+		return app.Config{}, usageError{unknown}
+	}
+	if err := k.Load(posflag.Provider(flags, "\x00", k), nil); err != nil {
+		return app.Config{}, err
+	}
+	c := app.Config{
+		Data: k.String("data"), Store: k.String("store"), Ledger: k.String("ledger"), Listen: k.String("listen"),
+		Durability: k.String("durability"), NATSListen: k.String("nats-listen"), NATSCreds: k.String("nats-creds-file"),
+		Replicas: k.Int("replicas"), Stripe: k.String("stripe"), StripeKey: k.String("stripe-key-file"),
+		SandboxURL: k.String("sandbox-url"), NoAnonymous: k.Bool("no-anonymous"), RateLimit: k.Float64("rate-limit"),
+		LogLevel: k.String("log-level"), LogFormat: k.String("log-format"),
+	}
+	if err := c.Validate(); err != nil {
+		return app.Config{}, usageError{err}
+	}
+	return c, nil
+}
+
+// logSource are the flags of commands that look at a log: a running ledger's, a stopped one's, or a store's.
+type logSource struct {
+	data, store, ledger string
+	create              bool // make the log when there is none
+}
+
+func (s *logSource) flags(f *pflag.FlagSet) {
+	f.StringVar(&s.data, "data", "", "look at a stopped ledger in this folder, instead of the server")
+	f.StringVar(&s.store, "store", "", "look at the log in this store (nats://HOST:PORT), instead of the server")
+	f.StringVar(&s.ledger, "ledger", app.Default().Ledger, "the log's name in the store")
+}
+
+// direct says whether the log is to be opened, and not asked for at the server.
+func (s *logSource) direct() bool { return s.data != "" || s.store != "" }
+
+func (s *logSource) config() (app.Config, error) {
+	c := app.Default()
+	c.Ledger, c.LogLevel = s.ledger, "error"
+	switch {
+	case s.data != "" && s.store != "":
+		return c, wrongUse("give --data or --store, not both")
+	case s.data != "":
+		c.Data = s.data
+		if _, err := os.Stat(filepath.Join(s.data, "log")); err != nil && !s.create {
+			return c, fmt.Errorf("--data: there is no ledger in %s", s.data)
+		}
+	case s.store == "memory" || s.store == "nats":
+		return c, wrongUse("--store %s: name a store by its URL, or a folder with --data", s.store)
+	default:
+		c.Store = s.store
+	}
+	if err := c.Validate(); err != nil {
+		return c, usageError{err}
+	}
+	return c, nil
+}

@@ -1,0 +1,260 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/orderledger/orderledger/cmd/app"
+	"github.com/orderledger/orderledger/cmd/orderledger/sample"
+	"github.com/orderledger/orderledger/domain"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"orderledger": main})
+}
+
+// TestScripts runs testdata/*.txtar. Beside testscript's own commands they have: ledger start DIR and ledger stop, a ledger
+// in the test's process that the client commands find by themselves; sample FILE [N], which writes the first N sample orders.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata",
+		RequireExplicitExec: true,
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("NO_COLOR", "1")
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"ledger": ledger, "sample": writeSample, "exits": exits,
+		},
+	})
+}
+
+// running is a ledger in the test's process.
+type running struct {
+	stop context.CancelFunc
+	done chan error
+}
+
+func (r *running) end() error {
+	r.stop()
+	return <-r.done
+}
+
+var ledgers = map[*testscript.TestScript]*running{} // scripts run one after another
+
+func ledger(ts *testscript.TestScript, neg bool, args []string) {
+	switch {
+	case len(args) == 1 && args[0] == "stop":
+		r := ledgers[ts]
+		delete(ledgers, ts)
+		ts.Check(r.end())
+	case len(args) == 2 && args[0] == "start":
+		c := app.Default()
+		c.Data, c.Listen, c.LogLevel = ts.MkAbs(args[1]), "127.0.0.1:0", "error"
+		a, err := app.New(context.Background(), c, io.Discard, app.Hooks{})
+		ts.Check(err)
+		ctx, stop := context.WithCancel(context.Background())
+		r := &running{stop: stop, done: make(chan error, 1)}
+		go func() { r.done <- a.Run(ctx) }()
+		ledgers[ts] = r
+		ts.Defer(func() {
+			if ledgers[ts] == r {
+				delete(ledgers, ts)
+				ts.Check(r.end())
+			}
+		})
+		ts.Setenv("ORDERLEDGER_SERVER", a.URL())
+	default:
+		ts.Fatalf("ledger start DIR, or ledger stop")
+	}
+}
+
+// exits CODE COMMAND… runs a command that must end with this code.
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) < 2 {
+		ts.Fatalf("exits CODE COMMAND…")
+	}
+	err := ts.Exec(args[1], args[2:]...)
+	code := "0"
+	if err != nil {
+		code = strings.TrimPrefix(err.Error(), "exit status ")
+	}
+	if code != args[0] {
+		ts.Fatalf("exit code %s, want %s", code, args[0])
+	}
+}
+
+func writeSample(ts *testscript.TestScript, _ bool, args []string) {
+	orders, err := sample.Orders()
+	ts.Check(err)
+	var b strings.Builder
+	for _, o := range orders {
+		b.Write(o.JSON)
+		b.WriteByte('\n')
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(b.String()), 0o600))
+}
+
+// background runs a command line in this process until its output holds what is awaited.
+func background(t *testing.T, args []string, awaited *regexp.Regexp, onStderr bool) (found []string, seen string, stop func() int) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	r, w := io.Pipe()
+	var out, errs io.Writer = w, io.Discard
+	if onStderr {
+		out, errs = io.Discard, w
+	}
+	code := make(chan int, 1)
+	go func() {
+		code <- execute(ctx, args, strings.NewReader(""), out, errs)
+		_ = w.Close() // a pipe's never fails
+	}()
+	lines := bufio.NewScanner(r)
+	for found == nil && lines.Scan() {
+		seen += lines.Text() + "\n"
+		found = awaited.FindStringSubmatch(lines.Text())
+	}
+	if found == nil {
+		cancel()
+		t.Fatalf("exit code %d before %q was printed:\n%s", <-code, awaited, seen)
+	}
+	rest := make(chan struct{})
+	go func() {
+		_, _ = io.Copy(io.Discard, r) // until the command closes it
+		close(rest)
+	}()
+	return found, seen, func() int {
+		cancel()
+		n := <-code
+		<-rest
+		return n
+	}
+}
+
+func TestServeAnswersAndStopsCleanly(t *testing.T) {
+	found, _, stop := background(t, []string{"serve", "--listen", "127.0.0.1:0", "--data", t.TempDir()}, regexp.MustCompile(`answers at (\S+)`), true)
+	res, err := http.Get(found[1] + "/livez")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close() // only its status counts
+	if res.StatusCode != http.StatusOK {
+		t.Errorf("livez: %s", res.Status)
+	}
+	if code := stop(); code != exitDone {
+		t.Errorf("exit code %d after a clean stop", code)
+	}
+	if _, err := http.Get(found[1] + "/livez"); err == nil {
+		t.Error("it answers still")
+	}
+}
+
+// The demo shows orders in every tab, at every stage, and is the same when it is started again in its folder.
+func TestDemo(t *testing.T) {
+	dir := t.TempDir()
+	args := []string{"demo", "--listen", "127.0.0.1:0", "--data", dir, "-q"}
+	var before string
+	for range 2 {
+		_, seen, stop := background(t, args, regexp.MustCompile(`^archived +\d+`), false)
+		if code := stop(); code != exitDone {
+			t.Fatalf("exit code %d", code)
+		}
+		address := regexp.MustCompile(`(?m)^The dashboard: http://127\.0\.0\.1:\d+$`)
+		if !address.MatchString(seen) {
+			t.Errorf("no address in:\n%s", seen)
+		}
+		for _, tab := range domain.Tabs {
+			if !regexp.MustCompile(`(?m)^` + string(tab) + ` +[1-9]`).MatchString(seen) {
+				t.Errorf("no order in tab %s:\n%s", tab, seen)
+			}
+		}
+		counts := address.ReplaceAllString(seen, "")
+		if before != "" && counts != before {
+			t.Errorf("started again it shows\n%s, before\n%s", counts, before)
+		}
+		before = counts
+	}
+	var out strings.Builder
+	if code := execute(t.Context(), []string{"audit", "replay", "--orders", "--data", dir, "-o", "jsonl"}, nil, &out, io.Discard); code != exitDone {
+		t.Fatalf("replay: exit code %d", code)
+	}
+	statuses := map[string]bool{}
+	for line := range strings.Lines(out.String()) {
+		var o struct{ Status string }
+		if err := json.Unmarshal([]byte(line), &o); err != nil {
+			t.Fatal(err)
+		}
+		statuses[o.Status] = true
+	}
+	if len(statuses) != len(domain.Statuses) {
+		t.Errorf("statuses %v, want all of %v", statuses, domain.Statuses)
+	}
+}
+
+func TestConfigurationComesFromFlagThenEnvironmentThenFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "config.yaml")
+	write := func(text string) {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	read := func(env []string, args ...string) (app.Config, error) {
+		cmd := (&cli{}).serve()
+		if err := cmd.ParseFlags(args); err != nil {
+			t.Fatal(err)
+		}
+		return readConfig(cmd.LocalNonPersistentFlags(), file, env)
+	}
+	write("ledger: file\nlisten: 127.0.0.1:1\nreplicas: 3\nno-anonymous: true\nrate-limit: 7.5\n")
+	c, err := read([]string{"ORDERLEDGER_LEDGER=env", "ORDERLEDGER_LISTEN=127.0.0.1:2", "ORDERLEDGER_SERVER=x", "HOME=/"}, "--ledger", "flag")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := app.Default()
+	want.Ledger, want.Listen, want.Replicas, want.NoAnonymous, want.RateLimit = "flag", "127.0.0.1:2", 3, true, 7.5
+	if c != want {
+		t.Errorf("%+v\nwant %+v", c, want)
+	}
+	for name, bad := range map[string]struct {
+		file string
+		env  []string
+	}{
+		"an unknown key":         {file: "legder: x\n"},
+		"a nested key":           {file: "store:\n  url: x\n"},
+		"an unknown variable":    {env: []string{"ORDERLEDGER_LEGDER=x"}},
+		"a bad value":            {file: "durability: none\n"},
+		"what is not YAML":       {file: "{"},
+		"the file within itself": {file: "config: other.yaml\n"},
+	} {
+		write(bad.file)
+		if _, err := read(bad.env); exitCode(err) != exitWrongUse {
+			t.Errorf("%s: error %v, want wrong use", name, err)
+		}
+	}
+}
+
+func TestCSVCellsAreNoFormulas(t *testing.T) {
+	var out strings.Builder
+	l := listing{columns: []string{"A", "B"}}
+	for _, cell := range []string{"=1+1", "+1", "-1", "@x", "\tx", "plain", ""} {
+		l.add(nil, cell, "a,\"b")
+	}
+	if err := writeCSV(&out, l); err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(out.String()) {
+		if strings.ContainsRune("=+-@\t", rune(line[0])) {
+			t.Errorf("a cell begins like a formula: %q", line)
+		}
+	}
+}

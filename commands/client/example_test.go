@@ -1,0 +1,126 @@
+package client_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/orderledger/orderledger/commands/client"
+	"github.com/orderledger/orderledger/domain"
+)
+
+var orderID = domain.OrderID("northwind", "10248")
+
+// ledger stands in for a running ledger: it gives each path one answer.
+func ledger(answers map[string]string) *httptest.Server {
+	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		answer, ok := answers[r.URL.Path]
+		if !ok {
+			w.Header().Set("Content-Type", "application/problem+json")
+			w.WriteHeader(http.StatusConflict)
+			_, _ = io.WriteString(w, `{"code":"not_accepted","detail":"The order is not accepted yet. Review and accept it first."}`)
+			return
+		}
+		w.Header().Set("Ledger-Position", "7")
+		_, _ = io.WriteString(w, answer)
+	}))
+}
+
+// A clerk accepts an order; the position makes the next query see it.
+func Example() {
+	server := ledger(map[string]string{
+		"/v1/orders/" + orderID.String() + "/accept": `{"order_number":"10248","version":2,"status":"accepted"}`,
+		"/v1/tabs": `{"new":1,"position":7}`,
+	})
+	defer server.Close()
+
+	ctx := context.Background()
+	c, err := client.New(client.Config{Server: server.URL})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	done, err := c.Accept(ctx, orderID)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	tabs, err := c.Tabs(ctx, done.Position)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(done.Order.Status, "at position", done.Position, "new orders:", tabs.New)
+	// Output: accepted at position 7 new orders: 1
+}
+
+// Money acts name the version that the clerk looked at. A key that is kept makes the request safe to repeat after a crash, and
+// Wait asks for Stripe's answer.
+func ExampleClient_Capture() {
+	server := ledger(map[string]string{
+		"/v1/orders/" + orderID.String() + "/capture": `{"version":4,"tab":"paid"}`,
+	})
+	defer server.Close()
+
+	c, err := client.New(client.Config{Server: server.URL, Token: "olt_…"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	done, err := c.Capture(context.Background(), orderID, 2, "", client.Key("capture-10248"), client.Wait(10*time.Second))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(done.Order.Tab, done.Pending)
+	// Output: paid false
+}
+
+// A no of the rules is a Problem with a stable code.
+func ExampleIsCode() {
+	server := ledger(nil)
+	defer server.Close()
+
+	c, err := client.New(client.Config{Server: server.URL})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	_, err = c.Ship(context.Background(), uuid.New(), 1, []domain.Tracking{{Carrier: "ups", Number: "1Z…"}})
+	if client.IsCode(err, "not_accepted") {
+		fmt.Println(err)
+	}
+	// Output: The order is not accepted yet. Review and accept it first. (409 not_accepted)
+}
+
+// Orders of any number are imported in requests of a bounded size.
+func ExampleClient_ImportAll() {
+	server := ledger(map[string]string{
+		"/v1/imports": `{"results":[{"line":1,"status":"placed"},{"line":2,"status":"rejected","message":"…"}],"position":7}`,
+	})
+	defer server.Close()
+
+	c, err := client.New(client.Config{Server: server.URL})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for part, err := range c.ImportAll(context.Background(), strings.NewReader("{}\n\n{}\n")) {
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		for _, r := range part.Results {
+			fmt.Println("line", r.Line, r.Status)
+		}
+	}
+	// Output:
+	// line 1 placed
+	// line 3 rejected
+}

@@ -1,0 +1,71 @@
+package commandapi
+
+import (
+	"math"
+	"net/http"
+	"net/netip"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+	"golang.org/x/time/rate"
+
+	"github.com/orderledger/orderledger/domain"
+)
+
+// limiters bounds how many callers are told apart at once; one that was forgotten begins anew.
+const limiters = 10_000
+
+// RateLimit lets every actor, and every address without one, make perSecond requests a second, and burst of them at once. The
+// others are answered 429 with Retry-After. It belongs inside Authenticate. perSecond of zero or less sets no limit.
+func RateLimit(perSecond float64, burst int) func(http.Handler) http.Handler {
+	if perSecond <= 0 {
+		return func(next http.Handler) http.Handler { return next }
+	}
+	known, err := lru.New[string, *rate.Limiter](limiters)
+	if err != nil {
+		panic(err) // the size is a constant above zero
+	}
+	burst = max(burst, 1)
+	limiterOf := func(key string) *rate.Limiter {
+		if l, ok := known.Get(key); ok {
+			return l
+		}
+		fresh := rate.NewLimiter(rate.Limit(perSecond), burst)
+		if l, ok, _ := known.PeekOrAdd(key, fresh); ok {
+			return l
+		}
+		return fresh
+	}
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			l := limiterOf(caller(r))
+			reserved := l.Reserve()
+			if wait := reserved.Delay(); wait > 0 {
+				reserved.Cancel()
+				p := New(http.StatusTooManyRequests, CodeRateLimited, "Too many requests. Wait, then send the same request again.")
+				p.RetryAfter = time.Duration(math.Ceil(wait.Seconds())) * time.Second
+				p.Write(w)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+}
+
+// caller is the actor, or else the address; of IPv6 its /64, which is what one customer has.
+func caller(r *http.Request) string {
+	if id := domain.ActorFrom(r.Context()).ID; id != "" {
+		return "actor " + id
+	}
+	from, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return "address unknown"
+	}
+	ip := from.Addr().Unmap()
+	if ip.Is6() {
+		if p, err := ip.Prefix(64); err == nil {
+			return "address " + p.String()
+		}
+	}
+	return "address " + ip.String()
+}

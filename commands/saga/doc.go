@@ -1,0 +1,16 @@
+// Package saga makes Stripe agree with the ledger. The ledger is the queue: a request is an event, Stripe is asked with a key
+// that is derived from that event, and the answer is recorded by a command. So a crash anywhere leaves either nothing, or a
+// request that is picked up again.
+//
+// The package has a pure core and a runner around it:
+//
+//   - React folds the log into the effects that were asked for and not answered, at most one for each order. It has no ports,
+//     so replaying a log can't reach anybody. Judge says what an effect has come to when Stripe's truth is known.
+//   - Saga.Run follows the log, and holds the ports. It acts only after it has caught up with the log as it was when it began.
+//
+// What is never done: believing a request without a definite answer (the truth is read before it is repeated), sending a key
+// that is near the end of Stripe's memory of it (the effect is parked for a person), asking with other parameters under the
+// same key. Several processes may run sagas on one log: keys and expected revisions make that safe, though not cheaper.
+//
+// E-mails, messages and timers of the calendar don't belong here, nor does Stripe's webhook.
+package saga

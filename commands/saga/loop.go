@@ -1,0 +1,352 @@
+package saga
+
+import (
+	"container/heap"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/orderledger/orderledger/domain/eventstore"
+)
+
+// loop is one run of a saga. Its one goroutine (run) owns the jobs; workers and the follower talk to it over channels.
+type loop struct {
+	*Saga
+	head    eventstore.Position // of the log when the run began
+	batches chan []eventstore.Recorded
+	tasks   chan task
+	done    chan outcome
+
+	jobs  map[uuid.UUID]*job
+	ready []*job // wait for a worker, first come first served
+	later waiting
+
+	verify bool // the next event must be the snapshot's last
+	saved  eventstore.Position
+}
+
+// job is the work on one order's effect.
+type job struct {
+	effect    Effect
+	tries     tries
+	readFirst bool
+	state     jobState
+	due       time.Time // when it is looked at again, for jobs that wait
+	index     int       // in the heap of those that wait
+}
+
+type jobState int
+
+const (
+	queued   jobState = iota // waits for a worker
+	running                  // a worker is at it
+	changed                  // a worker is at it, and meanwhile the log said more
+	dropped                  // a worker is at it, and meanwhile the log said that there is nothing left to do
+	backsOff                 // waits for its time
+	answered                 // waits for the log to say so
+)
+
+// batchSize bounds how many events are taken from the log at once.
+const batchSize = 500
+
+func newLoop(s *Saga, head eventstore.Position) *loop {
+	return &loop{
+		Saga: s, head: head, jobs: map[uuid.UUID]*job{}, verify: s.at.Event != uuid.Nil, saved: s.at.Checkpoint,
+		batches: make(chan []eventstore.Recorded), tasks: make(chan task), done: make(chan outcome),
+	}
+}
+
+// work carries out tasks until the run ends.
+func (l *loop) work(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case t := <-l.tasks:
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case l.done <- l.attempt(ctx, t):
+			}
+		}
+	}
+}
+
+// follow reads the log after a position and goes on where it was, as often as the log comes and goes.
+func (l *loop) follow(ctx context.Context, after eventstore.Position) error {
+	err := l.whileAway(ctx, func() (bool, error) {
+		from := after
+		err := l.read(ctx, &after)
+		return after != from, err
+	})
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return fmt.Errorf("saga: after position %d: %w", after, err)
+}
+
+func (l *loop) read(ctx context.Context, after *eventstore.Position) error {
+	sub, err := l.cfg.Log.Subscribe(ctx, *after)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = sub.Close() }() // nothing is lost with it
+	l.stands(nil)
+	for {
+		batch, err := sub.Next(ctx, batchSize)
+		if err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case l.batches <- batch:
+			*after = batch[len(batch)-1].Position
+		}
+	}
+}
+
+// run is the one goroutine that decides what is done next.
+func (l *loop) run(ctx context.Context) error {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	snapshots := time.NewTicker(l.cfg.SnapshotEvery)
+	defer snapshots.Stop()
+	l.catchUp()
+	for {
+		var tasks chan<- task
+		var next task
+		if len(l.ready) > 0 {
+			tasks, next = l.tasks, l.ready[0].task()
+		}
+		batches := l.batches
+		if len(l.ready) >= l.cfg.MaxReady {
+			batches = nil
+		}
+		if len(l.later) > 0 {
+			timer.Reset(time.Until(l.later[0].due))
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case batch := <-batches:
+			if err := l.learn(batch); err != nil {
+				return err
+			}
+		case tasks <- next:
+			l.ready[0].state = running
+			l.ready = l.ready[1:]
+		case o := <-l.done:
+			l.finish(o)
+		case <-timer.C:
+			l.wake(time.Now())
+		case <-snapshots.C:
+			l.save()
+		}
+	}
+}
+
+// learn folds what the log says, and acts on it when the log as it was at the beginning is known.
+func (l *loop) learn(batch []eventstore.Recorded) error {
+	for _, r := range batch {
+		if l.verify {
+			if r.Position != l.at.Checkpoint || r.ID != l.at.Event {
+				return errForeignSnapshot
+			}
+			l.verify = false
+			l.catchUp()
+			continue
+		}
+		f, relevant, err := factOf(l.cfg.Codec, r)
+		if err != nil {
+			return fmt.Errorf("saga: stopped after position %d, before an event that can't be read: %w", l.at.Checkpoint, err)
+		}
+		l.mu.Lock()
+		var wanted []Effect
+		if relevant {
+			l.state, wanted = React(l.state, f)
+		}
+		l.at.Before, l.at.Checkpoint, l.at.Event = l.at.Checkpoint, r.Position, r.ID
+		e, open := l.state[f.Order]
+		live := l.caughtUp
+		l.mu.Unlock()
+		switch {
+		case !live:
+			l.catchUp()
+		case relevant && (!open || e.Parked):
+			l.drop(f.Order)
+		default:
+			for _, e := range wanted {
+				l.want(e)
+			}
+		}
+	}
+	return nil
+}
+
+// catchUp begins to act when the log is known as it was at the beginning. Whatever is open then may have been asked for
+// before, by a process that is gone.
+func (l *loop) catchUp() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.verify || l.caughtUp || l.at.Checkpoint < l.head {
+		return
+	}
+	l.caughtUp = true
+	for _, e := range l.state {
+		if !e.Parked {
+			l.queue(&job{effect: e, readFirst: true})
+		}
+	}
+}
+
+func (l *loop) queue(j *job) {
+	j.state = queued
+	l.jobs[j.effect.Order] = j
+	l.ready = append(l.ready, j)
+}
+
+// want takes on an effect that the log asks for now, or more that it says of one.
+func (l *loop) want(e Effect) {
+	j := l.jobs[e.Order]
+	if j == nil {
+		l.queue(&job{effect: e})
+		return
+	}
+	took := e.Refund != j.effect.Refund // Stripe has said that it takes its time
+	if e.Request != j.effect.Request {
+		j.tries, j.readFirst = tries{}, false
+	} else {
+		j.readFirst = true
+	}
+	j.effect = e
+	switch j.state {
+	case running, dropped:
+		j.state = changed
+	case backsOff, answered:
+		l.rest(j)
+		if took {
+			j.tries.n = 0
+			l.wait(j, true)
+		} else {
+			l.queue(j)
+		}
+	}
+}
+
+// drop ends the work on an order that has its answer, or is parked. A worker that is at it finishes first: one order's
+// effects are never carried out side by side.
+func (l *loop) drop(order uuid.UUID) {
+	j := l.jobs[order]
+	if j == nil {
+		return
+	}
+	switch j.state {
+	case running, changed, dropped:
+		j.state = dropped
+		return
+	case queued:
+		l.ready = slices.DeleteFunc(l.ready, func(r *job) bool { return r == j })
+	case backsOff:
+		l.rest(j)
+	}
+	delete(l.jobs, order)
+	l.trouble(order, nil)
+}
+
+// finish takes a worker's outcome.
+func (l *loop) finish(o outcome) {
+	j := l.jobs[o.order] // it is kept while a worker is at it
+	if o.slow || j.state == dropped {
+		o.err = nil
+	}
+	l.trouble(o.order, o.err)
+	if j.effect.Request == o.request {
+		j.tries, j.readFirst = o.tries, true
+	}
+	switch {
+	case j.state == dropped:
+		delete(l.jobs, o.order)
+	case j.state == changed && (!o.slow || j.effect.Request != o.request):
+		l.queue(j)
+	case o.answered:
+		j.state = answered
+	default:
+		l.wait(j, o.slow)
+	}
+}
+
+// wait puts a job off.
+func (l *loop) wait(j *job, slow bool) {
+	least, most := l.cfg.MinBackoff, l.cfg.MaxBackoff
+	if slow {
+		least, most = l.cfg.MinPoll, l.cfg.MaxPoll
+	}
+	j.state, j.due = backsOff, time.Now().Add(l.backoff(least, most, j.tries.n))
+	heap.Push(&l.later, j)
+}
+
+// wake queues the jobs whose time has come.
+func (l *loop) wake(now time.Time) {
+	for len(l.later) > 0 && !l.later[0].due.After(now) {
+		l.queue(heap.Pop(&l.later).(*job))
+	}
+}
+
+// rest takes a job out of those that wait for their time.
+func (l *loop) rest(j *job) {
+	if j.state == backsOff {
+		heap.Remove(&l.later, j.index)
+	}
+}
+
+// backoff is a random time that grows with the number of attempts: full jitter between least and a doubling end.
+func (s *Saga) backoff(least, most time.Duration, n int) time.Duration {
+	end := most
+	if n < 32 {
+		end = min(most, least<<n)
+	}
+	return least + time.Duration(s.cfg.Rand()*float64(max(0, end-least)))
+}
+
+// save writes the snapshot, if there is anything new. It only saves time, so a failure is no more than logged.
+func (l *loop) save() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.cfg.SnapshotPath == "" || l.at.Checkpoint == l.saved {
+		return
+	}
+	if err := l.at.save(l.cfg.SnapshotPath, l.state); err != nil {
+		l.cfg.Logger.Warn("saga: the snapshot can't be written", "error", err)
+		return
+	}
+	l.saved = l.at.Checkpoint
+}
+
+func (j *job) task() task { return task{effect: j.effect, readFirst: j.readFirst, tries: j.tries} }
+
+// waiting is a heap of jobs, the one that is due first on top.
+type waiting []*job
+
+func (w waiting) Len() int           { return len(w) }
+func (w waiting) Less(a, b int) bool { return w[a].due.Before(w[b].due) }
+func (w waiting) Swap(a, b int)      { w[a], w[b] = w[b], w[a]; w[a].index, w[b].index = a, b }
+
+// Push implements heap.Interface.
+func (w *waiting) Push(x any) {
+	j := x.(*job)
+	j.index = len(*w)
+	*w = append(*w, j)
+}
+
+// Pop implements heap.Interface.
+func (w *waiting) Pop() any {
+	old := *w
+	j := old[len(old)-1]
+	old[len(old)-1] = nil
+	*w = old[:len(old)-1]
+	return j
+}

@@ -1,0 +1,258 @@
+package saga
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/orderledger/orderledger/commands"
+	"github.com/orderledger/orderledger/domain/eventstore"
+)
+
+// Config says what a Saga works with. Log, Handler and Payments are required.
+type Config struct {
+	Log      eventstore.Store
+	Codec    eventstore.Codec
+	Handler  *commands.Handler
+	Payments commands.Payments
+	Now      func() time.Time // default time.Now; the clock of the events' envelopes
+	Logger   *slog.Logger     // default slog.Default
+	// SnapshotPath is a file that saves reading the whole log at the next start; empty for none. It may be deleted at any time.
+	SnapshotPath  string
+	SnapshotEvery time.Duration // default 10 s, and when Run ends
+	Workers       int           // effects of so many orders are carried out side by side; default 8
+	// MaxReady bounds how many effects wait for a worker; while there are more, the log is not read on. Default 1,024.
+	MaxReady int
+	// MinBackoff and MaxBackoff bound the time after which an effect without an answer is looked at again; default 1 s and
+	// 15 min. It doubles with every attempt, and a random part of it is waited.
+	MinBackoff, MaxBackoff time.Duration
+	// MinPoll and MaxPoll are the same for a refund that Stripe has taken on; default 10 s and 1 h.
+	MinPoll, MaxPoll time.Duration
+	// KeyLife is how long after its request a key may be sent; default 23 h, since Stripe forgets keys after 24 h.
+	KeyLife time.Duration
+	Rand    func() float64 // in [0, 1); default math/rand's
+}
+
+func (c Config) withDefaults() Config {
+	for _, d := range []struct {
+		v *time.Duration
+		d time.Duration
+	}{
+		{&c.SnapshotEvery, 10 * time.Second},
+		{&c.MinBackoff, time.Second},
+		{&c.MaxBackoff, 15 * time.Minute},
+		{&c.MinPoll, 10 * time.Second},
+		{&c.MaxPoll, time.Hour},
+		{&c.KeyLife, 23 * time.Hour},
+	} {
+		if *d.v == 0 {
+			*d.v = d.d
+		}
+	}
+	if c.Workers == 0 {
+		c.Workers = 8
+	}
+	if c.MaxReady == 0 {
+		c.MaxReady = 1024
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	if c.Rand == nil {
+		c.Rand = rand.Float64
+	}
+	return c
+}
+
+func (c Config) check() error {
+	switch {
+	case c.Log == nil || c.Handler == nil || c.Payments == nil:
+		return errors.New("saga: a log, a handler and payments are required")
+	case c.Workers < 0 || c.MaxReady < 0:
+		return errors.New("saga: a limit is negative")
+	case c.MinBackoff < 0 || c.MaxBackoff < c.MinBackoff || c.MinPoll < 0 || c.MaxPoll < c.MinPoll || c.SnapshotEvery < 0:
+		return errors.New("saga: a backoff's end lies before its beginning")
+	case c.KeyLife < 0 || c.KeyLife >= 24*time.Hour:
+		return errors.New("saga: keys must be younger than the 24 h after which Stripe forgets them")
+	}
+	return nil
+}
+
+// Saga carries out what orders ask of Stripe. See Run.
+type Saga struct {
+	cfg Config
+
+	mu       sync.Mutex // guards what Status tells
+	state    State
+	at       snapshot // its checkpoint; Open is not used
+	caughtUp bool
+	running  bool
+	err      error               // why it stopped, or does not go on now
+	troubles map[uuid.UUID]error // why orders' last attempts came to nothing
+}
+
+// New returns a Saga that does nothing until Run.
+func New(cfg Config) (*Saga, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	return &Saga{cfg: cfg, state: State{}}, nil
+}
+
+// Status is how the saga stands.
+type Status struct {
+	// Ready says that it has caught up with the log as it was when Run began, and runs.
+	Ready bool `json:"ready"`
+	// Open counts the effects without an answer, the Parked ones among them; Oldest is when the oldest that is not parked was
+	// asked for, nil when there is none.
+	Open       int                 `json:"open"`
+	Parked     int                 `json:"parked"`
+	Oldest     *time.Time          `json:"oldest"`
+	Checkpoint eventstore.Position `json:"checkpoint"`
+	// Error is why it stopped or can't read the log now; else why the last attempt failed at the oldest effect whose did.
+	Error string `json:"error,omitempty"`
+}
+
+// Status says how the saga stands. It may be called from any goroutine, at any time.
+func (s *Saga) Status() Status {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := Status{Ready: s.caughtUp && s.running, Open: len(s.state), Checkpoint: s.at.Checkpoint}
+	err := s.err
+	var since time.Time
+	for id, e := range s.state {
+		if e.Parked {
+			st.Parked++
+			continue
+		}
+		if st.Oldest == nil || e.Since.Before(*st.Oldest) {
+			st.Oldest = &e.Since
+		}
+		if trouble := s.troubles[id]; trouble != nil && s.err == nil && (err == nil || e.Since.Before(since)) {
+			err, since = trouble, e.Since
+		}
+	}
+	if err != nil {
+		st.Error = err.Error()
+	}
+	return st
+}
+
+// Ready says whether the saga has caught up with the log as it was when Run began, and runs.
+func (s *Saga) Ready() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.caughtUp && s.running
+}
+
+// Run follows the log and carries effects out until the context ends, which is no error; it returns when all that it started
+// has ended. It stops with an error that says where, when the log misses an event or holds one that can't be read: effects
+// are never carried out on a part of the story. Run is called once at a time.
+func (s *Saga) Run(ctx context.Context) error {
+	at, err := loadSnapshot(s.cfg.SnapshotPath)
+	if err != nil {
+		s.cfg.Logger.Warn("saga: the snapshot can't be used, the log is read from its beginning", "error", err)
+	}
+	s.begin(at)
+	err = s.run(ctx)
+	if errors.Is(err, errForeignSnapshot) {
+		s.cfg.Logger.Warn("saga: the snapshot is not of this log, which is read from its beginning")
+		s.begin(snapshot{})
+		err = s.run(ctx)
+	}
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		err = nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.running = false
+	s.err = err
+	return err
+}
+
+// errForeignSnapshot means that the log does not hold what the snapshot says that it has seen.
+var errForeignSnapshot = errors.New("the snapshot is not of this log")
+
+func (s *Saga) begin(at snapshot) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.at, s.state, s.caughtUp, s.running, s.err, s.troubles = at, at.state(), false, true, nil, map[uuid.UUID]error{}
+	s.at.Open = nil
+}
+
+func (s *Saga) run(ctx context.Context) error {
+	var head eventstore.Position
+	err := s.whileAway(ctx, func() (bool, error) {
+		var err error
+		head, err = s.cfg.Log.Head(ctx)
+		return false, err
+	})
+	if err != nil {
+		return fmt.Errorf("saga: %w", err)
+	}
+	if s.at.Checkpoint > head {
+		return errForeignSnapshot
+	}
+	l := newLoop(s, head)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return l.follow(ctx, s.at.Before) })
+	for range s.cfg.Workers {
+		g.Go(func() error { return l.work(ctx) })
+	}
+	g.Go(func() error { return l.run(ctx) })
+	err = g.Wait()
+	if !errors.Is(err, errForeignSnapshot) {
+		l.save()
+	}
+	return err
+}
+
+// whileAway does something again and again while the log is away, less often each time unless it got on. It returns nil or
+// the first error of another kind.
+func (s *Saga) whileAway(ctx context.Context, do func() (gotOn bool, err error)) error {
+	for n := 0; ; n++ {
+		gotOn, err := do()
+		if !errors.Is(err, eventstore.ErrUnavailable) || ctx.Err() != nil {
+			return err
+		}
+		if gotOn {
+			n = 0
+		}
+		s.stands(err)
+		s.cfg.Logger.Warn("saga: the log can't be read now", "error", err)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(s.backoff(s.cfg.MinBackoff, s.cfg.MaxBackoff, n)):
+		}
+	}
+}
+
+// stands tells Status whether the log can be read.
+func (s *Saga) stands(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.err = err
+}
+
+// trouble tells Status why an order's last attempt came to nothing; nil when it did not, or when that is past.
+func (s *Saga) trouble(order uuid.UUID, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err == nil {
+		delete(s.troubles, order)
+	} else {
+		s.troubles[order] = err
+	}
+}

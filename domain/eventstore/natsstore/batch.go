@@ -1,0 +1,183 @@
+package natsstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go"
+	"github.com/synadia-io/orbit.go/jetstreamext"
+
+	"github.com/orderledger/orderledger/domain/eventstore"
+)
+
+// AppendMany implements eventstore.Store.
+func (s *Store) AppendMany(ctx context.Context, batch []eventstore.Proposed) ([]eventstore.Recorded, error) {
+	ps, err := s.proposeMany(batch)
+	if err != nil {
+		return nil, err
+	}
+	end, err := s.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	if len(ps) == 0 {
+		return nil, nil
+	}
+	limited, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	recs, err := s.appendMany(limited, ps)
+	return recs, explain(ctx, err)
+}
+
+// proposeMany checks what no state of the log could take.
+func (s *Store) proposeMany(batch []eventstore.Proposed) ([]proposal, error) {
+	if len(batch) > eventstore.MaxBatch {
+		return nil, fmt.Errorf("a batch of %d events, at most %d", len(batch), eventstore.MaxBatch)
+	}
+	ps := make([]proposal, len(batch))
+	seen := make(map[string]bool, len(batch))
+	for i, b := range batch {
+		p, err := s.propose(b)
+		if err != nil {
+			return nil, err
+		}
+		if seen[b.Stream] {
+			return nil, fmt.Errorf("stream %s is in the batch twice", b.Stream)
+		}
+		ps[i], seen[b.Stream] = p, true
+	}
+	return ps, nil
+}
+
+// appendMany publishes those events of the batch that don't stand yet, as one atomic batch behind the tails that they expect.
+// As with a single event, the real tails decide whenever that leaves the outcome open.
+func (s *Store) appendMany(ctx context.Context, ps []proposal) ([]eventstore.Recorded, error) {
+	tails, fresh := s.guessTails(ps), false
+	for attempt := 0; ; attempt++ {
+		recs, missing, err := s.standing(ctx, ps, tails, fresh)
+		if err == nil && len(missing) > 0 {
+			err = s.publishMany(ctx, ps, tails, missing, recs)
+		}
+		if err == nil {
+			return recs, nil
+		}
+		if !errors.Is(err, errStaleTails) && !open(err) {
+			return nil, err
+		}
+		if fresh && pause(ctx, attempt) != nil {
+			return nil, err
+		}
+		if tails, err = s.tailsOf(ctx, ps); err != nil && !open(err) {
+			return nil, err
+		}
+		fresh = err == nil
+		if !fresh {
+			tails = s.guessTails(ps)
+		}
+	}
+}
+
+// errStaleTails says that what is known of the streams' tails does not fit the batch; the truth has to be read.
+var errStaleTails = errors.New("the streams' tails are not known")
+
+// guessTails returns what the cache knows; a stream that it doesn't know is most likely new.
+func (s *Store) guessTails(ps []proposal) []tail {
+	tails := make([]tail, len(ps))
+	for i, p := range ps {
+		if at, known := s.tails.get(p.Stream); known {
+			tails[i] = at
+		} else {
+			tails[i] = noTail
+		}
+	}
+	return tails
+}
+
+// standing returns the events of the batch that stand already, each at its index, and the indexes of those to publish.
+// It trusts a tail that differs from the expected one only when the tails are fresh.
+func (s *Store) standing(ctx context.Context, ps []proposal, tails []tail, fresh bool) ([]eventstore.Recorded, []int, error) {
+	recs := make([]eventstore.Recorded, len(ps))
+	missing := make([]int, 0, len(ps))
+	for i, p := range ps {
+		switch {
+		case tails[i].revision == p.Expected:
+			missing = append(missing, i)
+		case !fresh:
+			return nil, nil, errStaleTails
+		default:
+			r, err := s.settle(ctx, p, tails[i])
+			if err != nil {
+				return nil, nil, err
+			}
+			recs[i] = r
+		}
+	}
+	return recs, missing, nil
+}
+
+// publishMany publishes the events at the given indexes as one atomic batch, and fills in their records once it is durable.
+func (s *Store) publishMany(ctx context.Context, ps []proposal, tails []tail, indexes []int, recs []eventstore.Recorded) error {
+	msgs := make([]*nats.Msg, len(indexes))
+	for i, at := range indexes {
+		msgs[i] = encode(ps[at].subject, ps[at].Expected, tails[at].seq, ps[at].Event)
+	}
+	ack, err := jetstreamext.PublishMsgBatch(ctx, s.js, msgs)
+	if err != nil {
+		return err
+	}
+	if err := s.durable(ctx, ack.Sequence); err != nil {
+		return err
+	}
+	first := ack.Sequence - uint64(len(msgs)) + 1
+	for i, at := range indexes {
+		recs[at] = s.recorded(ps[at], first+uint64(i), msgs[i].Data)
+	}
+	return nil
+}
+
+// tailsOf reads where streams end.
+func (s *Store) tailsOf(ctx context.Context, ps []proposal) ([]tail, error) {
+	tails := make([]tail, len(ps))
+	if s.replicated {
+		for i, p := range ps {
+			var err error
+			if tails[i], err = s.tailOf(ctx, p); err != nil {
+				return nil, err
+			}
+		}
+		return tails, nil
+	}
+	index := make(map[string]int, len(ps))
+	subjects := make([]string, len(ps))
+	for i, p := range ps {
+		tails[i], subjects[i], index[p.Stream] = noTail, p.subject, i
+	}
+	for len(subjects) > 0 {
+		a, err := s.ask(ctx, directRequest{MultiLast: subjects, MaxBytes: pageBytes})
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range a.recs {
+			tails[index[r.Stream]] = tailAt(r)
+			s.tails.saw(r.Stream, tailAt(r))
+		}
+		if a.more == 0 {
+			break
+		}
+		// The page was full: ask for those that have not been answered.
+		rest := subjects[:0:0]
+		for _, subject := range subjects {
+			stream, err := s.layout.stream(subject)
+			if err != nil {
+				return nil, err
+			}
+			if tails[index[stream]].seq == 0 {
+				rest = append(rest, subject)
+			}
+		}
+		subjects = rest
+	}
+	return tails, nil
+}

@@ -1,0 +1,237 @@
+package natsstore
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/orderledger/orderledger/domain/eventstore"
+	"github.com/orderledger/orderledger/domain/eventstore/natsstore/natstest"
+	"github.com/orderledger/orderledger/domain/eventstore/storetest"
+)
+
+func TestContractExternal(t *testing.T) {
+	storetest.Run(t, externalHarness(natstest.StartCluster(t, 1), 1))
+}
+
+func TestContractCluster(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a cluster of three servers is for the long run")
+	}
+	h := externalHarness(natstest.StartCluster(t, 3), 3)
+	h.Gap, h.Lacks = nil, map[string]string{"Gap": "three replicas would have to be damaged alike"}
+	storetest.Run(t, h)
+}
+
+var ledgers atomic.Int64
+
+// externalHarness opens a ledger of its own for each store, all on the same servers.
+func externalHarness(servers []*natstest.Server, replicas int) storetest.Harness {
+	return storetest.Harness{
+		Open: func(t *testing.T) eventstore.Store {
+			return connectRig(t, ExternalConfig{
+				URL: urls(servers), Ledger: fmt.Sprintf("Shop_%d", ledgers.Add(1)), Replicas: replicas,
+			})
+		},
+		Reopen: func(t *testing.T, s eventstore.Store) eventstore.Store {
+			c := externalRigOf(t, s).config
+			mustClose(t, s)
+			servers[0].Kill() // a cluster goes on without it
+			servers[0].Restart()
+			return connectRig(t, c)
+		},
+		LoseAnswer: func(t *testing.T, s eventstore.Store) { externalRigOf(t, s).cut.arm(`"seq":`) },
+		FailRead:   func(t *testing.T, s eventstore.Store) { externalRigOf(t, s).cut.arm(headerID) },
+		Gap: func(t *testing.T, s eventstore.Store, p eventstore.Position) eventstore.Store {
+			c := externalRigOf(t, s).config
+			mustClose(t, s)
+			servers[0].Stop()
+			flipByte(t, servers[0].StoreDir, c.Ledger, eventAt(p))
+			servers[0].Restart()
+			return connectRig(t, c)
+		},
+	}
+}
+
+func urls(servers []*natstest.Server) string {
+	var all []string
+	for _, s := range servers {
+		all = append(all, s.URL)
+	}
+	return strings.Join(all, ",")
+}
+
+type externalRig struct {
+	config ExternalConfig
+	cut    *cutter
+}
+
+func externalRigOf(t *testing.T, s eventstore.Store) *externalRig {
+	t.Helper()
+	r, ok := rigs.Load(s)
+	if !ok {
+		t.Fatal("not a store of these tests")
+	}
+	return r.(*externalRig)
+}
+
+// dial makes a cutter a dialer of the client.
+type dial struct{ cut *cutter }
+
+func (d dial) Dial(network, address string) (net.Conn, error) {
+	conn, err := net.DialTimeout(network, address, time.Second)
+	if err != nil {
+		return nil, err
+	}
+	return cutConn{conn, d.cut}, nil
+}
+
+func connectRig(t *testing.T, c ExternalConfig) *Store {
+	t.Helper()
+	r := &externalRig{config: c, cut: &cutter{}}
+	c.Logger = slog.New(slog.NewTextHandler(t.Output(), nil))
+	c.options = []nats.Option{nats.SetCustomDialer(dial{r.cut})}
+	s, err := Connect(t.Context(), c)
+	if err != nil {
+		t.Fatalf("connect: %v", err)
+	}
+	rigs.Store(s, r)
+	return s
+}
+
+func testEvent(name string) eventstore.Event {
+	return eventstore.Event{
+		ID: uuid.NewSHA1(uuid.NameSpaceOID, []byte(name)), Type: "Accepted", Data: []byte(`{"n":"` + name + `"}`), Meta: []byte(`{}`),
+	}
+}
+
+func TestServerKilledAndRestarted(t *testing.T) {
+	srv := natstest.Start(t)
+	s := connectRig(t, ExternalConfig{URL: srv.URL, Ledger: "shop"})
+	defer mustClose(t, s)
+	sub, err := s.Subscribe(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sub.Close()
+	var want, got []eventstore.Recorded
+	for i := range 30 {
+		var restart sync.WaitGroup
+		if i%10 == 5 {
+			srv.Kill()
+			restart.Go(srv.Restart)
+		}
+		want = append(want, appendPatiently(t, s, "order-1", eventstore.Revision(i-1), testEvent(fmt.Sprint(i))))
+		restart.Wait()
+		for len(got) < len(want) {
+			recs, err := sub.Next(t.Context(), 10)
+			if err != nil {
+				t.Fatalf("the subscription did not go on: %v", err)
+			}
+			got = append(got, recs...)
+		}
+	}
+	for i := range want {
+		if got[i].ID != want[i].ID || got[i].Position != want[i].Position {
+			t.Fatalf("event %d: %v, want %v", i, got[i], want[i])
+		}
+	}
+}
+
+// appendPatiently repeats an append while the log is unavailable.
+func appendPatiently(t *testing.T, s eventstore.Store, stream string, expected eventstore.Revision, e eventstore.Event) eventstore.Recorded {
+	t.Helper()
+	for {
+		r, err := s.Append(t.Context(), stream, expected, e)
+		if err == nil {
+			return r
+		}
+		if !errors.Is(err, eventstore.ErrUnavailable) {
+			t.Fatalf("append: %v", err)
+		}
+	}
+}
+
+// A server that comes back without events that it had given must not be followed: their places would go to others.
+func TestServerThatForgot(t *testing.T) {
+	srv := natstest.Start(t)
+	s := connectRig(t, ExternalConfig{URL: srv.URL, Ledger: "shop"})
+	defer mustClose(t, s)
+	sub, err := s.Subscribe(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sub.Close()
+	appendPatiently(t, s, "order-1", eventstore.NoStream, testEvent("known"))
+	if _, err := sub.Next(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+
+	other, err := nats.Connect(srv.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	js, err := jetstream.New(other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := js.DeleteStream(t.Context(), "shop"); err != nil {
+		t.Fatal(err)
+	}
+	fresh := connectRig(t, ExternalConfig{URL: srv.URL, Ledger: "shop"})
+	defer mustClose(t, fresh)
+	appendPatiently(t, fresh, "order-1", eventstore.NoStream, testEvent("another"))
+	srv.Kill()
+	srv.Restart()
+	if _, err := sub.Next(t.Context(), 1); !errors.Is(err, eventstore.ErrGap) {
+		t.Errorf("the subscription: %v, want ErrGap", err)
+	}
+}
+
+func TestConnectRefusesAnotherStream(t *testing.T) {
+	srv := natstest.Start(t)
+	nc, err := nats.Connect(srv.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := wanted(layout{ledger: "shop", categories: []string{"order"}}, 1)
+	c.DenyPurge, c.MaxAge = false, time.Hour
+	if _, err := js.CreateStream(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	_, err = Connect(t.Context(), ExternalConfig{URL: srv.URL, Ledger: "shop"})
+	if err == nil {
+		t.Fatal("connected")
+	}
+	for _, named := range []string{"deny_purge", "max_age", "subjects"} {
+		if !strings.Contains(err.Error(), named) {
+			t.Errorf("%q does not name %s", err, named)
+		}
+	}
+	if strings.Contains(err.Error(), "deny_delete") {
+		t.Errorf("%q names deny_delete, which is right", err)
+	}
+}
+
+func TestConnectFails(t *testing.T) {
+	_, err := Connect(t.Context(), ExternalConfig{URL: "nats://me:secret@127.0.0.1:1", Ledger: "shop"})
+	if !errors.Is(err, eventstore.ErrUnavailable) || strings.Contains(err.Error(), "secret") {
+		t.Errorf("%v, want ErrUnavailable without the password", err)
+	}
+}

@@ -1,0 +1,155 @@
+package natsstore
+
+import (
+	"errors"
+	"log/slog"
+	"net"
+	"strings"
+	"testing"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/orderledger/orderledger/domain/eventstore"
+)
+
+func TestLayout(t *testing.T) {
+	l, err := newLayout("Shop-1", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for stream, subject := range map[string]string{
+		"order-6ba7b810-9dad-11d1-80b4-00c04fd430c8": "Shop-1.order.6ba7b810-9dad-11d1-80b4-00c04fd430c8",
+		"notice-a_b--": "Shop-1.notice.a_b--",
+	} {
+		got, err := l.subject(stream)
+		if err != nil || got != subject {
+			t.Errorf("subject(%s) = %s, %v; want %s", stream, got, err, subject)
+		}
+		back, err := l.stream(subject)
+		if err != nil || back != stream {
+			t.Errorf("stream(%s) = %s, %v; want %s", subject, back, err, stream)
+		}
+	}
+	for _, stream := range []string{"public-x", "cmd-x", "unknown-x", "order", "order-a.b"} {
+		if got, err := l.subject(stream); !errors.Is(err, eventstore.ErrBadStream) {
+			t.Errorf("subject(%s) = %s, %v; want ErrBadStream", stream, got, err)
+		}
+	}
+	for _, subject := range l.subjects() {
+		if strings.HasPrefix(subject, "Shop-1.public.") || !strings.HasPrefix(subject, "Shop-1.") {
+			t.Errorf("the log catches %s", subject)
+		}
+	}
+}
+
+func TestBadLayouts(t *testing.T) {
+	for _, ledger := range []string{"", "a.b", "a b", "*", ">", "ä", strings.Repeat("x", 129)} {
+		if _, err := newLayout(ledger, nil); err == nil {
+			t.Errorf("the ledger %q was taken", ledger)
+		}
+	}
+	for _, category := range []string{"", "a-b", "a.b", "*", "public", "cmd"} {
+		if _, err := newLayout("shop", []string{"order", category}); err == nil {
+			t.Errorf("the category %q was taken", category)
+		}
+	}
+}
+
+func TestStreamSequence(t *testing.T) {
+	for reply, want := range map[string]uint64{
+		"$JS.ACK.shop.consumer.1.42.7.1700000000.0":               42,
+		"$JS.ACK.domain.hash.shop.consumer.1.42.7.1700000000.0":   42,
+		"$JS.ACK._.hash.shop.consumer.1.42.7.1700000000.0.random": 42,
+		"$JS.ACK.shop.consumer.1.x2.7.1700000000.0":               0,
+		"$JS.ACK.shop": 0,
+		"":             0,
+	} {
+		if got, ok := streamSequence(reply); got != want && (ok || want > 0) {
+			t.Errorf("%q: %d, %v; want %d", reply, got, ok, want)
+		}
+	}
+}
+
+// A client that may connect can write to the ledger's subjects. What it writes is no event, and no reader passes over it.
+func TestForeignMessageStops(t *testing.T) {
+	s, url := openListening(t)
+	appendPatiently(t, s, "order-1", eventstore.NoStream, testEvent("known"))
+	nc, err := nats.Connect(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	if err := nc.Publish("shop.public.Placed", []byte("{}")); err != nil { // not the log's
+		t.Fatal(err)
+	}
+	if _, err := nc.Request("shop.order.2", []byte("{}"), patience); err != nil {
+		t.Fatal(err)
+	}
+	sub, err := s.Subscribe(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sub.Close()
+	var recs []eventstore.Recorded
+	for err == nil {
+		var more []eventstore.Recorded
+		more, err = sub.Next(t.Context(), 10)
+		recs = append(recs, more...)
+	}
+	if len(recs) != 1 || !errors.Is(err, errForeign) || !strings.Contains(err.Error(), "position 2") {
+		t.Errorf("%d events, %v; want one, and position 2 named", len(recs), err)
+	}
+	for _, err := range s.ReadStream(t.Context(), "order-2", eventstore.NoStream) {
+		if !errors.Is(err, errForeign) {
+			t.Errorf("read: %v", err)
+		}
+	}
+}
+
+func openListening(t *testing.T) (s *Store, url string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := l.Addr().String()
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s, err = OpenEmbedded(t.Context(), EmbeddedConfig{
+		Dir: t.TempDir(), Ledger: "shop", NATSListen: address, Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { mustClose(t, s) })
+	return s, "nats://" + address
+}
+
+func TestBadConfigurations(t *testing.T) {
+	dir := t.TempDir()
+	for name, c := range map[string]EmbeddedConfig{
+		"no folder":      {Ledger: "shop"},
+		"no ledger":      {Dir: dir},
+		"bad durability": {Dir: dir, Ledger: "shop", Durability: "eventually"},
+		"bad address":    {Dir: dir, Ledger: "shop", NATSListen: "nowhere"},
+	} {
+		if s, err := OpenEmbedded(t.Context(), c); err == nil {
+			t.Errorf("%s: opened", name)
+			mustClose(t, s)
+		}
+	}
+	for name, c := range map[string]ExternalConfig{
+		"no URL":          {Ledger: "shop"},
+		"no ledger":       {URL: "nats://127.0.0.1:4222"},
+		"bad URL":         {URL: "127.0.0.1", Ledger: "shop"},
+		"two credentials": {URL: "nats://127.0.0.1:4222", Ledger: "shop", CredentialsFile: "a", NKeyFile: "b"},
+		"half a pair":     {URL: "nats://127.0.0.1:4222", Ledger: "shop", CertFile: "a"},
+		"nine replicas":   {URL: "nats://127.0.0.1:4222", Ledger: "shop", Replicas: 9},
+	} {
+		if s, err := Connect(t.Context(), c); err == nil {
+			t.Errorf("%s: connected", name)
+			mustClose(t, s)
+		}
+	}
+}

@@ -1,0 +1,233 @@
+package natsstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/orderledger/orderledger/domain/eventstore"
+)
+
+// patience bounds every exchange with the server, with all its repetitions. Then the log is unavailable.
+const patience = 10 * time.Second
+
+// Store is a log in NATS JetStream. Open one with OpenEmbedded or Connect.
+type Store struct {
+	layout  layout
+	nc      *nats.Conn
+	js      jetstream.JetStream
+	stream  jetstream.Stream
+	replies *replies
+	tails   *tails
+	barrier *barrier // nil when what the server acknowledges is all that is promised
+	// replicated says that reads may be answered by a server that is behind the one that takes appends.
+	replicated bool
+	about      eventstore.Status // what doesn't change
+	log        *slog.Logger
+	below      func() error // closes what lies below the connection
+
+	mu          sync.Mutex
+	closed      bool
+	lost        error         // set once, when the server has lost events that it once gave
+	lastSeen    witness       // the highest event that this process knows to be in the log
+	reconnected chan struct{} // closed, and replaced, when the connection is back
+	closing     chan struct{} // closed by Close
+	underway    sync.WaitGroup
+}
+
+var (
+	_ eventstore.Store = (*Store)(nil)
+
+	errClosed = fmt.Errorf("%w: the store is closed", eventstore.ErrUnavailable)
+)
+
+// setup says how to build a store on a server.
+type setup struct {
+	layout   layout
+	replicas int
+	about    eventstore.Status
+	log      *slog.Logger
+	options  []nats.Option
+	url      string
+}
+
+// newStore connects and opens the ledger's stream, or makes it.
+func newStore(ctx context.Context, c setup) (*Store, error) {
+	ts, err := newTails()
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{
+		layout: c.layout, tails: ts, replicated: c.replicas > 1, about: c.about, log: c.log,
+		reconnected: make(chan struct{}), closing: make(chan struct{}), below: func() error { return nil },
+	}
+	s.nc, err = nats.Connect(c.url, append(c.options,
+		nats.Name("orderledger "+c.layout.ledger),
+		nats.MaxReconnects(-1),
+		nats.ReconnectBufSize(-1), // an append waits for its own answer; nothing is sent behind its back later
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { s.onDisconnect(err) }),
+		nats.ReconnectHandler(func(*nats.Conn) { s.onReconnect() }),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			s.log.Warn("nats", "error", err)
+		}),
+	)...)
+	if err != nil {
+		return nil, fmt.Errorf("%w: connect to %s: %w", eventstore.ErrUnavailable, c.about.Location, err)
+	}
+	if err := s.attach(ctx, c.replicas); err != nil {
+		s.nc.Close()
+		return nil, err
+	}
+	if err := s.checkLast(ctx); err != nil {
+		s.nc.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// checkLast reads the log's last event, which the server may only believe to have.
+func (s *Store) checkLast(ctx context.Context) error {
+	last := s.stream.CachedInfo().State.LastSeq
+	if last == 0 {
+		return nil
+	}
+	limited, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	_, found, err := s.one(limited, directRequest{Seq: last})
+	if err != nil {
+		return explain(ctx, err)
+	}
+	if !found {
+		return fmt.Errorf("%w: its last event, at position %d, can't be read", eventstore.ErrGap, last)
+	}
+	return nil
+}
+
+// attach prepares the connected store.
+func (s *Store) attach(ctx context.Context, replicas int) error {
+	var err error
+	if s.js, err = jetstream.New(s.nc); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.replies, err = newReplies(s.nc); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, openPatience)
+	defer cancel()
+	s.stream, err = openStream(ctx, s.js, s.layout, replicas)
+	return err
+}
+
+// begin lets one exchange with the server start; its end must be told. It fails when the store can't be used.
+func (s *Store) begin(ctx context.Context) (end func(), err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, errClosed
+	}
+	if s.lost != nil {
+		return nil, s.lost
+	}
+	s.underway.Add(1)
+	return s.underway.Done, nil
+}
+
+// durable returns when everything up to seq, which the server has told us of, is durable.
+func (s *Store) durable(ctx context.Context, seq uint64) error {
+	if s.barrier == nil {
+		return nil
+	}
+	return s.barrier.wait(ctx, seq)
+}
+
+// explain makes an error one of the port's: the caller's own end of patience, a known fault, or ErrUnavailable.
+func explain(ctx context.Context, err error) error {
+	var conflict *eventstore.ConflictError
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.As(err, &conflict),
+		errors.Is(err, eventstore.ErrUnavailable), errors.Is(err, eventstore.ErrGap),
+		errors.Is(err, eventstore.ErrTooLarge), errors.Is(err, errForeign):
+		return err
+	case errors.Is(err, nats.ErrMaxPayload):
+		return fmt.Errorf("%w: %w", eventstore.ErrTooLarge, err)
+	}
+	return fmt.Errorf("%w: %w", eventstore.ErrUnavailable, err)
+}
+
+// Head implements eventstore.Store.
+func (s *Store) Head(ctx context.Context) (eventstore.Position, error) {
+	end, err := s.begin(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer end()
+	if s.barrier != nil {
+		return eventstore.Position(s.barrier.durable.Load()), nil
+	}
+	info, err := s.info(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return eventstore.Position(info.State.LastSeq), nil
+}
+
+// info asks the server about the ledger's stream.
+func (s *Store) info(ctx context.Context) (*jetstream.StreamInfo, error) {
+	limited, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	info, err := s.stream.Info(limited)
+	return info, explain(ctx, err)
+}
+
+// Status implements eventstore.Store.
+func (s *Store) Status(ctx context.Context) (eventstore.Status, error) {
+	end, err := s.begin(ctx)
+	if err != nil {
+		return eventstore.Status{}, err
+	}
+	defer end()
+	info, err := s.info(ctx)
+	if err != nil {
+		return eventstore.Status{}, err
+	}
+	st := s.about
+	st.Head = eventstore.Position(info.State.LastSeq)
+	if s.barrier != nil {
+		st.Head = eventstore.Position(s.barrier.durable.Load())
+	}
+	st.Events, st.Bytes = info.State.Msgs, info.State.Bytes
+	return st, nil
+}
+
+// Close implements eventstore.Store. It waits until appends and reads that are under way have ended.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil
+	}
+	s.closed = true
+	close(s.closing)
+	s.mu.Unlock()
+	s.underway.Wait()
+	if s.barrier != nil {
+		s.barrier.stop()
+	}
+	s.nc.Close()
+	return s.below()
+}

@@ -1,0 +1,130 @@
+package natsstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/orderledger/orderledger/domain/eventstore"
+)
+
+// openPatience bounds the opening of the ledger's stream, once the server is there.
+const openPatience = 60 * time.Second
+
+// askPatience bounds one question that is asked again when there is no answer: a cluster without a leader gives none.
+const askPatience = 2 * time.Second
+
+// wanted is what the ledger's stream must be: everything is kept, nothing can be taken out, and nothing is accepted that
+// can't be kept. An event exists from the moment that the server has it in its file.
+func wanted(l layout, replicas int) jetstream.StreamConfig {
+	return jetstream.StreamConfig{
+		Name:               l.ledger,
+		Description:        "orderledger: the log; append only",
+		Subjects:           l.subjects(),
+		Retention:          jetstream.LimitsPolicy,
+		Discard:            jetstream.DiscardNew,
+		Storage:            jetstream.FileStorage,
+		Replicas:           max(replicas, 1),
+		MaxConsumers:       -1,
+		MaxMsgs:            -1,
+		MaxBytes:           -1,
+		MaxMsgsPerSubject:  -1,
+		MaxMsgSize:         -1,
+		DenyDelete:         true,
+		DenyPurge:          true,
+		AllowDirect:        true,
+		AllowAtomicPublish: true,
+	}
+}
+
+// openStream opens the ledger's stream, makes it if there is none, and refuses one that does not keep the log's promises.
+func openStream(ctx context.Context, js jetstream.JetStream, l layout, replicas int) (jetstream.Stream, error) {
+	want := wanted(l, replicas)
+	stream, err := findStream(ctx, js, want)
+	if err != nil {
+		return nil, fmt.Errorf("%w: open the stream %s: %w", eventstore.ErrUnavailable, l.ledger, err)
+	}
+	info := stream.CachedInfo()
+	if diffs := differences(info.Config, want); len(diffs) > 0 {
+		return nil, fmt.Errorf("the stream %s is not as a ledger's must be: %s", l.ledger, strings.Join(diffs, "; "))
+	}
+	if err := whole(info.State); err != nil {
+		return nil, fmt.Errorf("the stream %s: %w", l.ledger, err)
+	}
+	return stream, nil
+}
+
+// findStream finds the ledger's stream, or makes it. A server that has just started may need a while.
+func findStream(ctx context.Context, js jetstream.JetStream, want jetstream.StreamConfig) (jetstream.Stream, error) {
+	for attempt := 0; ; attempt++ {
+		limited, cancel := context.WithTimeout(ctx, askPatience)
+		stream, err := js.Stream(limited, want.Name)
+		if errors.Is(err, jetstream.ErrStreamNotFound) {
+			stream, err = js.CreateStream(limited, want)
+		}
+		cancel()
+		starting := open(err) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, jetstream.ErrNoStreamResponse)
+		if !starting || pause(ctx, attempt) != nil {
+			return stream, err
+		}
+	}
+}
+
+// whole says whether a stream holds every event from the first to the last.
+func whole(st jetstream.StreamState) error {
+	switch {
+	case st.Lost != nil && len(st.Lost.Msgs) > 0:
+		return fmt.Errorf("%w: the server says that %d events are lost, the first at position %d", eventstore.ErrGap, len(st.Lost.Msgs), st.Lost.Msgs[0])
+	case st.Msgs != st.LastSeq || st.NumDeleted > 0 || (st.Msgs > 0 && st.FirstSeq != 1):
+		return fmt.Errorf("%w: it holds %d events from position %d to %d", eventstore.ErrGap, st.Msgs, st.FirstSeq, st.LastSeq)
+	}
+	return nil
+}
+
+// differences names every setting of a stream that endangers the log.
+func differences(got, want jetstream.StreamConfig) []string {
+	var diffs []string
+	slices.Sort(got.Subjects)
+	slices.Sort(want.Subjects)
+	for _, c := range []struct {
+		setting   string
+		got, want any
+	}{
+		{"subjects", got.Subjects, want.Subjects},
+		{"retention", got.Retention, want.Retention},
+		{"discard", got.Discard, want.Discard},
+		{"storage", got.Storage, want.Storage},
+		{"replicas", got.Replicas, want.Replicas},
+		{"max_msgs", got.MaxMsgs, want.MaxMsgs},
+		{"max_bytes", got.MaxBytes, want.MaxBytes},
+		{"max_age", got.MaxAge, want.MaxAge},
+		{"max_msgs_per_subject", got.MaxMsgsPerSubject, want.MaxMsgsPerSubject},
+		{"max_msg_size", got.MaxMsgSize, want.MaxMsgSize},
+		{"deny_delete", got.DenyDelete, want.DenyDelete},
+		{"deny_purge", got.DenyPurge, want.DenyPurge},
+		{"allow_direct", got.AllowDirect, want.AllowDirect},
+		{"allow_atomic", got.AllowAtomicPublish, want.AllowAtomicPublish},
+		{"allow_rollup_hdrs", got.AllowRollup, want.AllowRollup},
+		{"allow_msg_ttl", got.AllowMsgTTL, want.AllowMsgTTL},
+		{"allow_msg_counter", got.AllowMsgCounter, want.AllowMsgCounter},
+		{"allow_msg_schedules", got.AllowMsgSchedules, want.AllowMsgSchedules},
+		{"persist_mode", got.PersistMode, want.PersistMode},
+		{"sealed", got.Sealed, want.Sealed},
+		{"no_ack", got.NoAck, want.NoAck},
+		{"mirror", got.Mirror, want.Mirror},
+		{"sources", len(got.Sources), 0},
+		{"subject_transform", got.SubjectTransform, want.SubjectTransform},
+		{"republish", got.RePublish, want.RePublish},
+	} {
+		if !reflect.DeepEqual(c.got, c.want) {
+			diffs = append(diffs, fmt.Sprintf("%s is %v, must be %v", c.setting, c.got, c.want))
+		}
+	}
+	return diffs
+}

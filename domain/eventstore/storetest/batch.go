@@ -1,0 +1,108 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/orderledger/orderledger/domain/eventstore"
+)
+
+// batch proposes the first event of n new streams.
+func batch(prefix string, n int) []eventstore.Proposed {
+	ps := make([]eventstore.Proposed, n)
+	for i := range ps {
+		stream := fmt.Sprintf("order-%s-%d", prefix, i)
+		ps[i] = eventstore.Proposed{Stream: stream, Expected: eventstore.NoStream, Event: event(stream + "/0")}
+	}
+	return ps
+}
+
+func mustAppendMany(t *testing.T, s eventstore.Store, ps []eventstore.Proposed) []eventstore.Recorded {
+	t.Helper()
+	recs, err := s.AppendMany(t.Context(), ps)
+	if err != nil {
+		t.Fatalf("append %d: %v", len(ps), err)
+	}
+	if len(recs) != len(ps) {
+		t.Fatalf("%d recorded, %d proposed", len(recs), len(ps))
+	}
+	for i, r := range recs {
+		if r.Stream != ps[i].Stream || r.ID != ps[i].Event.ID || r.Revision != ps[i].Expected+1 {
+			t.Fatalf("%d: recorded %s, proposed %v", i, show(r), ps[i])
+		}
+	}
+	return recs
+}
+
+func batchAllOrNone(t *testing.T, h Harness) {
+	s := h.open(t)
+	fill(t, s, "order-old", 3)
+	ps := batch("mixed", 5)
+	ps = append(ps, eventstore.Proposed{Stream: "order-old", Expected: 2, Event: event("order-old/3")})
+	recs := mustAppendMany(t, s, ps)
+	wantDense(t, append(follow(t, s, 0, 3), recs...))
+	wantSame(t, follow(t, s, recs[0].Position-1, len(recs)), recs)
+
+	before := head(t, s)
+	bad := batch("none", 5)
+	bad[3] = eventstore.Proposed{Stream: "order-old", Expected: 1, Event: event("stale")}
+	bad[4] = eventstore.Proposed{Stream: "order-mixed-0", Expected: eventstore.NoStream, Event: event("stale too")}
+	_, err := s.AppendMany(t.Context(), bad)
+	wantConflict(t, err, "order-old", 1, 3)
+	if after := head(t, s); after != before {
+		t.Errorf("a refused batch moved the head from %d to %d", before, after)
+	}
+	wantSame(t, readAll(t, s, bad[0].Stream, eventstore.NoStream), nil)
+
+	ahead := batch("ahead", 2)
+	ahead[1].Expected = 4
+	_, err = s.AppendMany(t.Context(), ahead)
+	wantConflict(t, err, ahead[1].Stream, 4, eventstore.NoStream)
+	mustAppendMany(t, s, bad[:3])
+}
+
+func batchRepeats(t *testing.T, h Harness) {
+	s := h.open(t)
+	ps := batch("twice", 20)
+	first := mustAppendMany(t, s, ps)
+	mustAppend(t, s, ps[7].Stream, 0, event("life goes on"))
+	before := head(t, s)
+	wantSame(t, mustAppendMany(t, s, ps), first)
+	if after := head(t, s); after != before {
+		t.Errorf("a repeated batch moved the head from %d to %d", before, after)
+	}
+	// Events that are there already do not keep the others out.
+	more := append(ps[10:20:20], batch("fresh", 3)...)
+	recs := mustAppendMany(t, s, more)
+	wantSame(t, recs[:10], first[10:])
+	if recs[10].Position <= before {
+		t.Errorf("a new event at position %d, the head was %d", recs[10].Position, before)
+	}
+	// A single append and a batch are the same act.
+	r := mustAppend(t, s, ps[0].Stream, eventstore.NoStream, ps[0].Event)
+	wantSame(t, []eventstore.Recorded{r}, first[:1])
+}
+
+func batchLimits(t *testing.T, h Harness) {
+	s := h.open(t)
+	if recs, err := s.AppendMany(t.Context(), nil); err != nil || len(recs) != 0 {
+		t.Errorf("an empty batch: %d events, %v", len(recs), err)
+	}
+	recs := mustAppendMany(t, s, batch("full", eventstore.MaxBatch))
+	wantDense(t, recs)
+	wantSame(t, follow(t, s, 0, len(recs)), recs)
+	before := head(t, s)
+	if _, err := s.AppendMany(t.Context(), batch("over", eventstore.MaxBatch+1)); err == nil {
+		t.Error("a batch over the limit was taken")
+	}
+	double := batch("double", 2)
+	double[1].Stream = double[0].Stream
+	var conflict *eventstore.ConflictError
+	if _, err := s.AppendMany(t.Context(), double); err == nil || errors.As(err, &conflict) {
+		t.Errorf("a batch with a stream twice: %v", err)
+	}
+	if after := head(t, s); after != before {
+		t.Errorf("refused batches moved the head from %d to %d", before, after)
+	}
+}

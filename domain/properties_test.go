@@ -1,0 +1,410 @@
+package domain_test
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"pgregory.net/rapid"
+
+	"github.com/orderledger/orderledger/domain"
+	"github.com/orderledger/orderledger/domain/eventstore"
+)
+
+var long = flag.Bool("long", false, "TestProperties: at least a million random commands (about a quarter of a minute)")
+
+const (
+	commandsPerOrder = 60
+	longCommands     = 1_000_000
+)
+
+// TestProperties gives random commands to random orders and holds what comes of them against books that are kept apart from
+// the rules. The long mode: go test ./domain -run TestProperties -long
+func TestProperties(t *testing.T) {
+	orders := 1000
+	if *long {
+		orders = longCommands/commandsPerOrder + 1
+	}
+	checks := flag.Lookup("rapid.checks")
+	before := checks.Value.String()
+	t.Cleanup(func() { _ = checks.Value.Set(before) })
+	if err := checks.Value.Set(fmt.Sprint(orders)); err != nil {
+		t.Fatal(err)
+	}
+	commands, events := 0, map[string]int{}
+	began := time.Now()
+	rapid.Check(t, func(t *rapid.T) {
+		l := &life{books: books{held: map[string]bool{}}}
+		l.do(t, place(rapid.SampledFrom([]domain.Method{domain.Card, domain.Card, domain.Account}).Draw(t, "method")))
+		for range commandsPerOrder {
+			l.do(t, command(t, l.order))
+			commands++
+		}
+		l.foldAgain(t)
+		for _, e := range l.events {
+			events[e.EventType()]++
+		}
+	})
+	t.Logf("%d commands in %v; events: %v", commands, time.Since(began).Round(time.Millisecond), events)
+	if *long && commands < longCommands {
+		t.Errorf("only %d commands", commands)
+	}
+	if *long && len(events) != len(eventsOf) {
+		t.Errorf("%d types of events came up, of %d", len(events), len(eventsOf))
+	}
+}
+
+// life is one order's: what the rules say, all events, and the books.
+type life struct {
+	order  domain.Order
+	events []domain.Event
+	stamps []domain.Stamp
+	books  books
+}
+
+// do gives one command and checks all that must hold after it.
+func (l *life) do(t *rapid.T, c domain.Command) {
+	before := l.order
+	e, err := domain.Decide(l.order, c)
+	if err != nil {
+		if code(err) == "" || e != nil {
+			t.Fatalf("%s: %v with event %v", c.CommandName(), err, e)
+		}
+		return
+	}
+	if e == nil {
+		return
+	}
+	s := stamp(l.order)
+	l.order = domain.Evolve(l.order, e, s)
+	l.events, l.stamps = append(l.events, e), append(l.stamps, s)
+	if l.order.Version != before.Version+1 {
+		t.Fatalf("version %d after %d", l.order.Version, before.Version)
+	}
+	if wrong := l.books.enter(e, s.ID); wrong != "" {
+		t.Fatalf("%s made %s %+v: %s", c.CommandName(), e.EventType(), e, wrong)
+	}
+	if wrong := l.books.agree(l.order); wrong != "" {
+		t.Fatalf("after %s: %s\n%+v", c.CommandName(), wrong, l.order)
+	}
+	if again, err := domain.Decide(l.order, c); again != nil {
+		t.Fatalf("%s repeated made %T (%v)", c.CommandName(), again, err)
+	}
+}
+
+// foldAgain proves that the events alone make the order: folded anew, and folded as the codec gives them back.
+func (l *life) foldAgain(t *rapid.T) {
+	var anew, stored domain.Order
+	codec := eventstore.Codec{}
+	for i, e := range l.events {
+		anew = domain.Evolve(anew, e, l.stamps[i])
+		stream := eventstore.OrderStream(l.order.ID)
+		encoded, err := codec.Encode(stream, e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		encoded.ID = l.stamps[i].ID
+		env := eventstore.Envelope{Schema: codec.Schema(e), OccurredAt: l.stamps[i].At, Actor: l.stamps[i].Actor}
+		sealed, _, err := eventstore.Seal(stream, eventstore.Revision(i), encoded, env)
+		if err != nil {
+			t.Fatal(err)
+		}
+		back, env, err := codec.Decode(eventstore.Recorded{Event: sealed, Stream: stream, Revision: eventstore.Revision(i)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		stored = domain.Evolve(stored, back, eventstore.Stamp(sealed, env))
+	}
+	if !reflect.DeepEqual(anew, l.order) {
+		t.Fatalf("folded anew:\n%+v\nwas:\n%+v", anew, l.order)
+	}
+	if !reflect.DeepEqual(stored, l.order) {
+		t.Fatalf("folded from the stored form:\n%+v\nwas:\n%+v", stored, l.order)
+	}
+}
+
+// books are what an accountant at Stripe and in the warehouse would keep, from the events alone.
+type books struct {
+	method   domain.Method
+	total    int64
+	held     map[string]bool // PaymentIntents that hold the total
+	intent   string          // the current one
+	taken    int64
+	returned int64
+	flight   string // the money act that was asked for and not answered
+
+	accepted, shipped, refunded, cancelled, archived bool
+}
+
+// enter books an event; it says what is wrong when the event moves money that isn't there.
+func (b *books) enter(e domain.Event, id uuid.UUID) string {
+	switch e := e.(type) {
+	case domain.Placed:
+		b.method, b.total, b.intent = e.Method, e.Total, e.Authorization.PaymentIntent
+		if b.method == domain.Card {
+			b.held[b.intent] = true
+		}
+	case domain.Reauthorized:
+		if b.flight != "" || b.taken > 0 || b.cancelled {
+			return "a new hold that is not needed"
+		}
+		delete(b.held, b.intent)
+		b.intent = e.Authorization.PaymentIntent
+		b.held[b.intent] = true
+	case domain.Accepted:
+		b.accepted = true
+	case domain.AuthorizationExpired:
+		if b.taken > 0 || b.flight == "cancel" {
+			return "a hold that was not there to expire"
+		}
+		delete(b.held, e.PaymentIntent)
+		b.flight = ""
+	case domain.CaptureRequested:
+		return b.ask("capture", b.accepted && b.held[e.PaymentIntent] && b.taken == 0 && e.Amount == b.total)
+	case domain.ShipRequested:
+		return b.ask("ship", b.accepted && b.held[e.PaymentIntent] && b.taken == 0 && e.Amount == b.total && !b.shipped)
+	case domain.RefundRequested:
+		return b.ask("refund", b.taken-b.returned == b.total && e.Amount == b.total && !b.cancelled)
+	case domain.CancelRequested:
+		release := e.How == domain.HoldReleased && b.held[e.PaymentIntent] && b.taken == 0
+		refund := e.How == domain.ChargeRefunded && b.taken-b.returned == b.total
+		return b.ask("cancel "+string(e.How), e.Amount == b.total && !b.shipped && release != refund)
+	case domain.CaptureFailed:
+		return b.answered("capture", "ship")
+	case domain.CancelFailed:
+		return b.answered("cancel hold_released", "cancel charge_refunded")
+	case domain.PaymentCaptured:
+		return b.take(e)
+	case domain.Shipped:
+		if b.method == domain.Card && b.taken-b.returned != b.total {
+			return "shipped without the money"
+		}
+		if b.shipped || !b.accepted || b.flight != "" && b.flight != "ship" {
+			return "shipped at a wrong time"
+		}
+		b.shipped, b.flight = true, ""
+	case domain.RefundPending:
+		if b.flight != "refund" && b.flight != "cancel charge_refunded" || e.Amount != b.total {
+			return "a refund that nobody asked for is pending"
+		}
+	default:
+		return b.settle(e)
+	}
+	return ""
+}
+
+func (b *books) take(e domain.PaymentCaptured) string {
+	switch {
+	case e.Amount != b.total || b.taken != 0 || b.cancelled || !b.accepted:
+		return "taken wrongly"
+	case b.method == domain.Card && e.Answer.Source == "" && !b.held[e.PaymentIntent]:
+		return "taken, and nothing was held"
+	case b.flight != "" && b.flight != "capture" && b.flight != "ship":
+		return "taken during " + b.flight
+	}
+	b.taken = e.Amount
+	delete(b.held, e.PaymentIntent)
+	if b.flight == "capture" {
+		b.flight = ""
+	}
+	return ""
+}
+
+// settle books what ends an order or opens it again.
+func (b *books) settle(e domain.Event) string {
+	switch e := e.(type) {
+	case domain.Refunded:
+		if b.refunded || b.cancelled || e.Amount != b.total || b.flight != "" && b.flight != "refund" {
+			return "refunded at a wrong time"
+		}
+		if b.method == domain.Card && b.taken-b.returned != b.total {
+			return "refunded what was not taken"
+		}
+		if b.method == domain.Account && b.taken == 0 && !b.shipped {
+			return "refunded, and nothing was entered or shipped"
+		}
+		b.refunded, b.flight = true, ""
+		b.returned += min(b.taken, e.Amount)
+	case domain.RefundFailed:
+		if b.method == domain.Account || b.flight != "refund" && b.returned == 0 {
+			return "no refund could fail"
+		}
+		b.returned, b.flight = 0, ""
+		b.refunded, b.cancelled, b.archived = false, false, false
+	case domain.Cancelled:
+		return b.cancel(e)
+	case domain.Archived:
+		if b.archived || b.flight != "" || !b.shipped && !b.refunded && !b.cancelled {
+			return "archived too early"
+		}
+		b.archived = true
+	case domain.Unarchived:
+		b.archived = false
+	}
+	return ""
+}
+
+func (b *books) cancel(e domain.Cancelled) string {
+	if b.cancelled || b.shipped || b.refunded {
+		return "cancelled at a wrong time"
+	}
+	switch {
+	case b.method == domain.Account:
+		if e.How != domain.NothingToRelease {
+			return "an account holds nothing to let go"
+		}
+	case e.How == domain.HoldReleased:
+		if !b.held[b.intent] || b.taken != 0 || b.flight != "cancel hold_released" {
+			return "released what was not held"
+		}
+		delete(b.held, b.intent)
+	case e.How == domain.ChargeRefunded:
+		if b.taken-b.returned != b.total || b.flight != "cancel charge_refunded" {
+			return "refunded what was not taken"
+		}
+		b.returned += b.total
+	case e.How == domain.NothingToRelease:
+		if b.taken != 0 || b.held[b.intent] && b.flight == "" {
+			return "cancelled with money still held or taken"
+		}
+		delete(b.held, b.intent)
+	default:
+		return "cancelled, and nobody says how"
+	}
+	b.cancelled, b.flight = true, ""
+	return ""
+}
+
+func (b *books) ask(act string, allowed bool) string {
+	switch {
+	case b.method != domain.Card:
+		return "Stripe was asked about an account"
+	case b.flight != "":
+		return "a second money act while " + b.flight + " is in flight"
+	case !allowed || b.refunded || b.cancelled:
+		return "asked for money that can't be moved"
+	}
+	b.flight = act
+	return ""
+}
+
+func (b *books) answered(acts ...string) string {
+	for _, act := range acts {
+		if b.flight == act {
+			b.flight = ""
+			return ""
+		}
+	}
+	return "an answer to nothing"
+}
+
+// agree says where the order and the books differ.
+func (b *books) agree(o domain.Order) string {
+	flight := string(o.Pending.Act)
+	if o.Pending.Act == domain.ActCancel {
+		flight += " " + string(o.Pending.How)
+	}
+	if flight != b.flight {
+		return fmt.Sprintf("in flight is %q, by the books %q", flight, b.flight)
+	}
+	if b.returned < 0 || b.returned > b.taken || b.taken > b.total {
+		return fmt.Sprintf("taken %d and returned %d of %d", b.taken, b.returned, b.total)
+	}
+	in := map[domain.Tab]bool{
+		domain.TabArchived:  b.archived,
+		domain.TabCancelled: b.cancelled && !b.archived,
+		domain.TabRefunded:  b.refunded && !b.archived,
+		domain.TabShipped:   b.shipped && !b.refunded && !b.archived,
+		domain.TabPaid:      b.taken > 0 && !b.shipped && !b.refunded && !b.cancelled && !b.archived,
+		domain.TabNew:       b.taken == 0 && !b.shipped && !b.refunded && !b.cancelled && !b.archived,
+	}
+	var tabs []domain.Tab
+	for _, tab := range domain.Tabs {
+		if in[tab] {
+			tabs = append(tabs, tab)
+		}
+	}
+	if len(tabs) != 1 || tabs[0] != o.Tab() {
+		return fmt.Sprintf("the tab is %s, by the books %v", o.Tab(), tabs)
+	}
+	return ""
+}
+
+// TestEvolveIsTotal folds events of every type with any content onto any order: whatever stands in the log can be read and
+// shown.
+func TestEvolveIsTotal(t *testing.T) {
+	names := slices.Sorted(maps.Keys(eventsOf))
+	rapid.Check(t, func(t *rapid.T) {
+		var o domain.Order
+		for i := range rapid.IntRange(1, 20).Draw(t, "events") {
+			e := eventsOf[rapid.SampledFrom(names).Draw(t, "type")].Draw(t, "event")
+			before := o
+			o = domain.Evolve(o, e, stamp(o))
+			if o.Version != i+1 || before.Version != i {
+				t.Fatalf("version %d after %d events", o.Version, i+1)
+			}
+			if !slices.Contains(domain.Tabs, o.Tab()) || !slices.Contains(domain.Statuses, o.Status()) ||
+				!slices.Contains(domain.PaymentStates, o.PaymentState()) {
+				t.Fatalf("tab %q, status %q, payment %q", o.Tab(), o.Status(), o.PaymentState())
+			}
+			for _, b := range o.Badges(begin) {
+				if !slices.Contains(domain.Badges, b) {
+					t.Fatalf("badge %q", b)
+				}
+			}
+			if _, err := domain.Decide(o, command(t, o)); err != nil && code(err) == "" {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
+// Evolve never changes what an older order refers to: others may be reading it.
+func TestEvolveLeavesOldOrdersAlone(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var orders []domain.Order
+		var said []string
+		o := domain.Evolve(domain.Order{}, placedEvent(t), stamp(domain.Order{}))
+		for i := range 3 { // as many as leave room behind them, which two futures could both write to
+			o = domain.Evolve(o, domain.NoteAdded{NoteID: eventID(70 + i)}, stamp(o))
+			o = domain.Evolve(o, domain.DisputeOpened{Dispute: fmt.Sprint("dp_0", i)}, stamp(o))
+			o = domain.Evolve(o, domain.ExternalChangeSeen{Object: fmt.Sprint("ch_0", i)}, stamp(o))
+		}
+		for range 30 {
+			// Two futures of one order must not share what they append to.
+			fork := domain.Evolve(o, domain.NoteAdded{NoteID: eventID(77)}, stamp(o))
+			fork = domain.Evolve(fork, domain.DisputeClosed{Dispute: "dp_1", Outcome: "lost"}, stamp(fork))
+			orders, said = append(orders, o, fork), append(said, dump(t, o), dump(t, fork))
+			if e, err := domain.Decide(o, command(t, o)); err == nil && e != nil {
+				o = domain.Evolve(o, e, stamp(o))
+			}
+		}
+		for i := range orders {
+			if now := dump(t, orders[i]); now != said[i] {
+				t.Fatalf("order %d was\n%s\nand became\n%s", i, said[i], now)
+			}
+		}
+	})
+}
+
+func placedEvent(t *rapid.T) domain.Event {
+	e, err := domain.Decide(domain.Order{}, place(domain.Card))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func dump(t *rapid.T, o domain.Order) string {
+	b, err := json.Marshal(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}

@@ -1,0 +1,209 @@
+package domain
+
+import "slices"
+
+// decideRecording decides the commands by which the saga, the webhook and timers record what happened. The truth from
+// outside wins where the rules can hold it; where they can't, the rejection tells the caller to record an external change.
+func decideRecording(o Order, c Command) (Event, error) {
+	switch c := c.(type) {
+	case RecordCaptured:
+		return recordCaptured(o, c)
+	case RecordCaptureFailed:
+		if !o.awaits(c.Answer, ActCapture, ActShip) || o.Captured() {
+			return nil, Reject(NotInFlight)
+		}
+		return CaptureFailed(c), nil
+	case RecordAuthorizationExpired:
+		return recordExpired(o, c)
+	case CompleteShipment:
+		switch {
+		case o.ShippedAt != nil:
+			return nil, nil
+		case o.Pending.Act != ActShip || o.Pending.Request != c.Request || !o.Captured():
+			return nil, Reject(NotInFlight)
+		}
+		return Shipped{Tracking: o.Pending.Tracking, Request: c.Request}, nil
+	case RecordRefundPending:
+		switch {
+		case o.RefundPending && o.Refund == c.Refund:
+			return nil, nil
+		case !o.awaitsRefund(c.Answer):
+			return nil, Reject(NotInFlight)
+		case c.Amount != o.Total:
+			return nil, Reject(AmountMismatch)
+		}
+		return RefundPending(c), nil
+	case RecordRefunded:
+		return recordRefunded(o, c)
+	case RecordRefundFailed:
+		return recordRefundFailed(o, c)
+	case RecordCancelled:
+		return recordCancelled(o, c)
+	case RecordCancelFailed:
+		if !o.awaits(c.Answer, ActCancel) {
+			return nil, Reject(NotInFlight)
+		}
+		return CancelFailed(c), nil
+	case Park:
+		switch {
+		case o.Pending.Act == "" || o.Pending.Request != c.Request:
+			return nil, Reject(NotInFlight)
+		case o.Pending.Parked:
+			return nil, nil
+		}
+		return Parked(c), nil
+	}
+	return recordSeen(o, c)
+}
+
+// awaits says whether one of these acts is in flight and this is the answer to it.
+func (o Order) awaits(a Answer, acts ...Act) bool {
+	return slices.Contains(acts, o.Pending.Act) && o.Pending.Request == a.Request
+}
+
+// awaitsRefund says whether a refund is in flight, its own or a cancellation's, and this is the answer to it.
+func (o Order) awaitsRefund(a Answer) bool {
+	return o.awaits(a, ActRefund) || (o.awaits(a, ActCancel) && o.Pending.How == ChargeRefunded)
+}
+
+func recordCaptured(o Order, c RecordCaptured) (Event, error) {
+	asked := o.awaits(c.Answer, ActCapture, ActShip)
+	switch {
+	case o.Method == Account:
+		return nil, Reject(NotACardOrder)
+	case o.Captured():
+		return nil, nil
+	case o.CancelledAt != nil:
+		return nil, Reject(AlreadyCancelled)
+	case o.Pending.Act == ActCancel:
+		return nil, Reject(OperationInFlight)
+	case o.AcceptedAt == nil:
+		return nil, Reject(NotAccepted)
+	case c.Amount != o.Total || c.Currency != o.Currency || c.PaymentIntent != o.Hold.PaymentIntent:
+		return nil, Reject(AmountMismatch)
+	case !asked && o.Pending.Act == "" && c.Answer.Source == "":
+		return nil, Reject(NotInFlight)
+	}
+	return PaymentCaptured{
+		Amount: c.Amount, Currency: c.Currency, PaymentIntent: c.PaymentIntent, Charge: c.Charge, Answer: c.Answer,
+	}, nil
+}
+
+func recordExpired(o Order, c RecordAuthorizationExpired) (Event, error) {
+	switch {
+	case o.Method == Account:
+		return nil, Reject(NotACardOrder)
+	case o.Captured():
+		return nil, Reject(AlreadyCaptured)
+	case o.CancelledAt != nil:
+		return nil, Reject(AlreadyCancelled)
+	case c.PaymentIntent != o.Hold.PaymentIntent:
+		return nil, Reject(NotInFlight)
+	case o.HoldExpired:
+		return nil, nil
+	case o.Pending.Act == ActCancel:
+		return nil, Reject(OperationInFlight)
+	}
+	return AuthorizationExpired(c), nil
+}
+
+func recordRefunded(o Order, c RecordRefunded) (Event, error) {
+	switch {
+	case o.Method == Account:
+		return nil, Reject(NotACardOrder)
+	case (o.RefundedAt != nil || o.Settled == ChargeRefunded) && o.Refund == c.Refund:
+		return nil, nil
+	case o.RefundedAt != nil:
+		return nil, Reject(AlreadyRefunded)
+	case o.CancelledAt != nil:
+		return nil, Reject(AlreadyCancelled)
+	case !o.Captured():
+		return nil, Reject(NotCaptured)
+	case o.Pending.Act == ActCancel || o.Pending.Act == ActShip:
+		return nil, Reject(OperationInFlight)
+	case c.Amount != o.Total || c.Currency != o.Currency:
+		return nil, Reject(AmountMismatch)
+	case !o.awaits(c.Answer, ActRefund) && c.Answer.Source == "":
+		return nil, Reject(NotInFlight)
+	}
+	return Refunded{
+		Refund: c.Refund, Amount: c.Amount, Currency: c.Currency, Reason: o.Pending.Reason, Answer: c.Answer,
+	}, nil
+}
+
+func recordRefundFailed(o Order, c RecordRefundFailed) (Event, error) {
+	undone := c.Refund != "" && c.Refund == o.Refund &&
+		(o.RefundedAt != nil || (o.CancelledAt != nil && o.Settled == ChargeRefunded))
+	switch {
+	case o.Method == Account:
+		return nil, Reject(NotACardOrder)
+	case undone, o.awaits(c.Answer, ActRefund):
+		return RefundFailed(c), nil
+	case o.RefundFailed && c.Refund != "" && c.Refund == o.Refund:
+		return nil, nil
+	}
+	return nil, Reject(NotInFlight)
+}
+
+func recordCancelled(o Order, c RecordCancelled) (Event, error) {
+	switch {
+	case o.CancelledAt != nil:
+		return nil, nil
+	case !o.awaits(c.Answer, ActCancel):
+		return nil, Reject(NotInFlight)
+	case o.Pending.How == ChargeRefunded && (c.How != ChargeRefunded || c.Amount != o.Total),
+		o.Pending.How == HoldReleased && c.How != HoldReleased && c.How != NothingToRelease:
+		return nil, Reject(AmountMismatch)
+	}
+	return Cancelled{How: c.How, Refund: c.Refund, Reason: o.Pending.Reason, Answer: c.Answer}, nil
+}
+
+// recordSeen decides what is only noted: it changes a flag, never the tab.
+func recordSeen(o Order, c Command) (Event, error) {
+	switch c := c.(type) {
+	case RecordDisputeOpened:
+		switch {
+		case o.Method == Account:
+			return nil, Reject(NotACardOrder)
+		case !o.Captured():
+			return nil, Reject(NotCaptured)
+		case slices.ContainsFunc(o.Disputes, func(d Dispute) bool { return d.ID == c.Dispute }):
+			return nil, nil
+		}
+		return DisputeOpened{Dispute: c.Dispute, Amount: c.Amount, Reason: c.Reason}, nil
+	case RecordDisputeClosed:
+		switch {
+		case o.Method == Account:
+			return nil, Reject(NotACardOrder)
+		case slices.Contains(o.Disputes, Dispute{ID: c.Dispute, Outcome: c.Outcome}):
+			return nil, nil
+		case !o.Captured():
+			return nil, Reject(NotCaptured)
+		}
+		return DisputeClosed(c), nil
+	case RecordExternalChange:
+		seen := ExternalChangeSeen(c)
+		if o.Method == Account {
+			return nil, Reject(NotACardOrder)
+		}
+		if slices.ContainsFunc(o.External, func(e ExternalChangeSeen) bool {
+			return e.Object == seen.Object && e.Change == seen.Change && e.Amount == seen.Amount
+		}) {
+			return nil, nil
+		}
+		return seen, nil
+	case RecordConfirmationMissed:
+		switch {
+		case o.CancelledAt != nil:
+			return nil, Reject(AlreadyCancelled)
+		case o.AcceptedAt != nil:
+			return nil, Reject(AlreadyAccepted)
+		case o.ConfirmationMissed:
+			return nil, nil
+		case c.Now.Before(o.Confirm.By):
+			return nil, Reject(NotDue)
+		}
+		return ConfirmationMissed{ConfirmBy: o.Confirm.By}, nil
+	}
+	panic("domain: no rule for " + c.CommandName())
+}

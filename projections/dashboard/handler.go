@@ -1,0 +1,165 @@
+package dashboard
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"html/template"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/orderledger/orderledger/domain"
+	"github.com/orderledger/orderledger/domain/eventstore"
+	"github.com/orderledger/orderledger/projections"
+	"github.com/orderledger/orderledger/projections/queryapi"
+)
+
+// Act is what a clerk asks for with a button.
+type Act struct {
+	OrderID uuid.UUID
+	Verb    domain.Verb
+	Form    Form
+	// Key is the idempotency key that the form carried: the same click, sent twice, has the same key.
+	Key string
+	// Version is the order's version that the clerk looked at.
+	Version int
+}
+
+// Form is what a clerk filled in; what a verb doesn't use is empty.
+type Form struct {
+	ExternalReference string            // capture on account, reversal
+	Reason            string            // refund, cancel; the evidence for resume
+	Text              string            // notes
+	PaymentIntent     string            // reauthorize; empty: authorize anew where the program can
+	Decision          domain.Decision   // resume
+	Tracking          []domain.Tracking // ship, tracking
+}
+
+// Acts carries acts out. The actor is in the context (domain.ActorFrom).
+type Acts interface {
+	// Do carries an act out, and answers when it is decided; Stripe may have still to answer then. The position is at least
+	// that of what it did. Errors: *domain.Rejection, *StaleError, queryapi.ErrForbidden, eventstore.ErrUnavailable.
+	Do(ctx context.Context, a Act) (eventstore.Position, error)
+}
+
+// StaleError says that the order has moved on since the clerk's page was made.
+type StaleError struct{ Expected, Actual int }
+
+func (e *StaleError) Error() string {
+	return fmt.Sprintf("the order is at version %d, not %d", e.Actual, e.Expected)
+}
+
+// DefaultWait is how long a page waits for the read model to show an act.
+const DefaultWait = 5 * time.Second
+
+// Deps is what the pages are made of. All but Sandbox, SignIn and Wait are required.
+type Deps struct {
+	Reader projections.Reader
+	Waiter queryapi.Waiter
+	Log    queryapi.Log
+	Codec  eventstore.Codec
+	Acts   Acts
+	Now    func() time.Time
+	Logger *slog.Logger
+	// Sandbox puts a banner on every page: no money moves.
+	Sandbox bool
+	// SignIn says, on the page for people who are nobody yet, how to become somebody.
+	SignIn string
+	Wait   time.Duration // zero: DefaultWait
+}
+
+//go:embed templates/*.html
+var templateFiles embed.FS
+
+//go:embed static/style.css
+var style []byte
+
+var pages = func() map[string]*template.Template {
+	m := map[string]*template.Template{}
+	for _, name := range []string{"list", "order", "confirm", "message"} {
+		m[name] = template.Must(template.New("layout.html").Funcs(functions).
+			ParseFS(templateFiles, "templates/layout.html", "templates/"+name+".html"))
+	}
+	return m
+}()
+
+type dashboard struct{ Deps }
+
+// Handler serves the pages: /, /orders…, and /static/. It needs the actor in the request's context.
+func Handler(d Deps) http.Handler {
+	if d.Wait == 0 {
+		d.Wait = DefaultWait
+	}
+	b := &dashboard{d}
+	mux := http.NewServeMux()
+	mux.Handle("GET /{$}", http.RedirectHandler("/orders?tab=new", http.StatusSeeOther))
+	mux.HandleFunc("GET /static/style.css", serveStyle)
+	mux.HandleFunc("GET /orders", b.page(b.list))
+	mux.HandleFunc("GET /orders/{id}", b.page(b.order))
+	mux.HandleFunc("GET /orders/{id}/confirm/{verb}", b.page(b.confirm))
+	mux.HandleFunc("POST /orders/{id}/{verb}", b.page(b.act))
+	mux.HandleFunc("/", b.page(func(http.ResponseWriter, *http.Request) error { return errNoPage }))
+
+	sameOrigin := http.NewCrossOriginProtection()
+	sameOrigin.SetDenyHandler(b.page(func(http.ResponseWriter, *http.Request) error { return errForeign }))
+	return secure(sameOrigin.Handler(mux))
+}
+
+// secure sets the headers that every answer has: nothing is loaded but our style, and nobody frames or keeps a page.
+func secure(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy",
+			"default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "same-origin")
+		h.Set("Cache-Control", "no-store")
+		next.ServeHTTP(w, r)
+	})
+}
+
+func serveStyle(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/css; charset=utf-8")
+	w.Header().Set("Cache-Control", "max-age=300")
+	_, _ = w.Write(style) // a client that went away needs no style
+}
+
+// page lets those in who may read, and turns errors into pages.
+func (b *dashboard) page(serve func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		actor := domain.ActorFrom(r.Context())
+		err := errNobody
+		switch {
+		case actor.Role.May(domain.PermRead):
+			err = serve(w, r)
+		case actor.Role != "":
+			err = queryapi.ErrForbidden
+		}
+		if err != nil && r.Context().Err() == nil {
+			b.fail(w, r, err)
+		}
+	}
+}
+
+var (
+	errNobody  = errors.New("nobody is signed in")
+	errNoPage  = errors.New("no such page")
+	errForeign = errors.New("the request came from another site")
+	errForm    = errors.New("the form can't be read")
+)
+
+// layout is what every page needs.
+type layout struct {
+	Title   string
+	Actor   domain.Actor
+	Sandbox bool
+	Now     time.Time
+}
+
+func (b *dashboard) layout(r *http.Request, title string) layout {
+	return layout{Title: title, Actor: domain.ActorFrom(r.Context()), Sandbox: b.Sandbox, Now: b.Now().UTC()}
+}

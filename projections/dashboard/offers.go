@@ -1,0 +1,222 @@
+package dashboard
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"github.com/orderledger/orderledger/domain"
+)
+
+// offer is one act on the order page: a form when it may be done now, else the reason why not.
+type offer struct {
+	Verb    domain.Verb
+	Label   string
+	Allowed bool
+	Why     string // why it is not allowed now
+	Confirm bool   // asks on a page of its own, because money or more hangs on it
+	Fields  []field
+}
+
+// field is one input of an act's form.
+type field struct {
+	Name, Label, Hint string
+	Kind              string // "text", "long" or "tracking"
+	Required          bool
+	Choices           []string // for a choice
+	Max               int
+	Rows              []domain.Tracking // for tracking: what is there, and empty rows to fill
+}
+
+// sequence is the order in which the acts stand on the page.
+var sequence = []domain.Verb{
+	domain.VerbAccept, domain.VerbCapture, domain.VerbShip, domain.VerbTracking, domain.VerbReversal, domain.VerbReauthorize,
+	domain.VerbResume, domain.VerbArchive, domain.VerbUnarchive, domain.VerbRefund, domain.VerbCancel, domain.VerbNote,
+}
+
+var labels = map[domain.Verb]string{
+	domain.VerbAccept: "Accept", domain.VerbCapture: "Capture payment", domain.VerbShip: "Ship", domain.VerbTracking: "Correct tracking",
+	domain.VerbReversal: "Record reversal", domain.VerbReauthorize: "Authorize anew", domain.VerbResume: "Decide what is parked",
+	domain.VerbRefund: "Refund", domain.VerbCancel: "Cancel order", domain.VerbArchive: "Archive", domain.VerbUnarchive: "Unarchive",
+	domain.VerbNote: "Add note",
+}
+
+// trial is a command that an order whose state allows the verb takes: what only the form can say is made up.
+func trial(o domain.Order, v domain.Verb) domain.Command {
+	const sample = "what the clerk will say"
+	switch v {
+	case domain.VerbAccept:
+		return domain.Accept{}
+	case domain.VerbCapture:
+		return domain.Capture{ExternalReference: sample}
+	case domain.VerbShip:
+		return domain.Ship{}
+	case domain.VerbTracking:
+		return domain.CorrectTracking{Tracking: []domain.Tracking{{Carrier: "other", Number: "another"}}}
+	case domain.VerbReversal:
+		return domain.RecordReversal{ExternalReference: sample}
+	case domain.VerbReauthorize:
+		return domain.Reauthorize{Authorization: domain.Authorization{
+			PaymentIntent: "pi_new", Status: "requires_capture", Amount: o.Total, Currency: o.Currency,
+		}}
+	case domain.VerbResume:
+		return domain.Resume{Decision: domain.Retry}
+	case domain.VerbRefund:
+		return domain.Refund{}
+	case domain.VerbCancel:
+		return domain.Cancel{}
+	case domain.VerbArchive:
+		return domain.Archive{}
+	case domain.VerbUnarchive:
+		return domain.Unarchive{}
+	case domain.VerbNote:
+		return domain.AddNote{NoteID: uuid.Nil, Text: sample}
+	}
+	return nil
+}
+
+// possible says whether the rules allow a verb now: nil, a rejection, or errDone when there is nothing left to do.
+func possible(o domain.Order, v domain.Verb) error {
+	c := trial(o, v)
+	if c == nil {
+		return errNoPage
+	}
+	e, err := domain.Decide(o, c)
+	if err == nil && e == nil {
+		return errDone
+	}
+	return err
+}
+
+var errDone = errors.New("there is nothing left to do")
+
+// offers are the acts of an actor on an order: those possible now, then those worth a reason why not.
+func offers(o domain.Order, role domain.Role) (possibles, impossibles []offer) {
+	for _, v := range sequence {
+		if !role.May(domain.Permission(v)) {
+			continue
+		}
+		f := offer{Verb: v, Label: label(o, v), Confirm: asks(o, v), Fields: fields(o, v)}
+		err := possible(o, v)
+		var rejected *domain.Rejection
+		switch {
+		case err == nil:
+			f.Allowed = true
+			possibles = append(possibles, f)
+		case errors.As(err, &rejected) && worthSaying(rejected.Code, v):
+			f.Why = rejected.Message
+			impossibles = append(impossibles, f)
+		}
+	}
+	return possibles, impossibles
+}
+
+// worthSaying leaves out what nobody would expect to be possible.
+func worthSaying(code domain.Code, v domain.Verb) bool {
+	switch v {
+	case domain.VerbReversal, domain.VerbReauthorize, domain.VerbResume, domain.VerbTracking, domain.VerbAccept:
+		return code == domain.OperationInFlight
+	}
+	return !slices.Contains([]domain.Code{
+		domain.AlreadyCaptured, domain.AlreadyShipped, domain.AlreadyRefunded, domain.AlreadyCancelled, domain.NotFinished,
+	}, code)
+}
+
+func label(o domain.Order, v domain.Verb) string {
+	switch {
+	case v == domain.VerbCapture && o.Method == domain.Account:
+		return "Record entry"
+	case v == domain.VerbShip && takesMoney(o):
+		return "Capture and ship"
+	case v == domain.VerbCancel && o.AcceptedAt == nil:
+		return "Decline order"
+	}
+	return labels[v]
+}
+
+// takesMoney says whether shipping captures first.
+func takesMoney(o domain.Order) bool { return o.Method == domain.Card && !o.Captured() }
+
+// asks says whether a verb is asked about on a page of its own first.
+func asks(o domain.Order, v domain.Verb) bool {
+	switch v {
+	case domain.VerbCapture:
+		return o.Method == domain.Card
+	case domain.VerbShip:
+		return takesMoney(o)
+	case domain.VerbRefund, domain.VerbCancel, domain.VerbReauthorize, domain.VerbResume:
+		return true
+	}
+	return false
+}
+
+func fields(o domain.Order, v domain.Verb) []field {
+	reference := field{Name: "external_reference", Label: "Reference in the business system", Kind: "text", Required: true, Max: domain.MaxText}
+	reason := field{Name: "reason", Label: "Reason", Hint: "Optional; stays in the ledger", Kind: "long", Max: domain.MaxReason}
+	switch v {
+	case domain.VerbCapture:
+		if o.Method == domain.Account {
+			return []field{reference}
+		}
+	case domain.VerbReversal:
+		return []field{reference}
+	case domain.VerbShip:
+		return []field{{Kind: "tracking", Label: "Tracking numbers", Hint: "Optional", Rows: rows(nil)}}
+	case domain.VerbTracking:
+		return []field{{Kind: "tracking", Label: "Tracking numbers", Hint: "These replace the ones before", Rows: rows(o.Tracking)}}
+	case domain.VerbRefund, domain.VerbCancel:
+		return []field{reason}
+	case domain.VerbReauthorize:
+		return []field{{
+			Name: "payment_intent", Label: "New PaymentIntent", Kind: "text", Max: 128,
+			Hint: "The one that holds the funds anew (pi_…). In the sandbox it may stay empty.",
+		}}
+	case domain.VerbResume:
+		reason.Label, reason.Hint = "What you found out", "Stays in the ledger as evidence"
+		return []field{
+			{Name: "decision", Label: "Decision", Kind: "choice", Required: true, Choices: []string{string(domain.Retry), string(domain.Abandon)}},
+			reason,
+		}
+	case domain.VerbNote:
+		return []field{{Name: "text", Label: "Private note", Kind: "long", Required: true, Max: domain.MaxNote}}
+	}
+	return nil
+}
+
+// rows are the tracking numbers there are, and room for three more.
+func rows(t []domain.Tracking) []domain.Tracking {
+	return append(slices.Clone(t), make([]domain.Tracking, max(0, min(3, domain.MaxTracking-len(t))))...)
+}
+
+// consequence says what an act does to the money, before it is done.
+func consequence(o domain.Order, v domain.Verb) string {
+	amount := o.Currency.Format(o.Total)
+	switch {
+	case v == domain.VerbCapture:
+		return fmt.Sprintf("%s are taken from %s.", amount, card(o))
+	case v == domain.VerbShip:
+		return fmt.Sprintf("%s are taken from %s. When Stripe has confirmed that, the order is marked as shipped; if Stripe refuses, it is not.",
+			amount, card(o))
+	case v == domain.VerbRefund && o.Method == domain.Card:
+		return fmt.Sprintf("The whole amount of %s goes back to %s. This can't be undone.", amount, card(o))
+	case v == domain.VerbRefund && o.Captured():
+		return fmt.Sprintf("The order over %s is marked as refunded. No card is involved: reverse the entry in the business system, then record the reversal.", amount)
+	case v == domain.VerbRefund:
+		return fmt.Sprintf("The order over %s is marked as refunded. No card is involved, and no entry is recorded.", amount)
+	case v == domain.VerbCancel && o.Method == domain.Card && o.Captured():
+		return fmt.Sprintf("The order is called off, and the whole charge of %s goes back to %s. This can't be undone.", amount, card(o))
+	case v == domain.VerbCancel && o.Method == domain.Card && o.HoldExpired:
+		return "The order is called off. The hold on the card is gone already, so no money moves. This can't be undone."
+	case v == domain.VerbCancel && o.Method == domain.Card:
+		return fmt.Sprintf("The order is called off, and the hold of %s on %s is released: nothing is charged. This can't be undone.", amount, card(o))
+	case v == domain.VerbCancel:
+		return fmt.Sprintf("The order on account over %s is called off; no card is involved. This can't be undone.", amount)
+	case v == domain.VerbReauthorize:
+		return fmt.Sprintf("A new hold of %s takes the place of the one that is gone. Nothing is taken until the payment is captured.", amount)
+	case v == domain.VerbResume:
+		return fmt.Sprintf("The parked operation (%s, %s) is tried again, or given up and recorded as failed.", o.Pending.Act, amount)
+	}
+	return ""
+}

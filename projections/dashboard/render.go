@@ -1,0 +1,91 @@
+package dashboard
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/orderledger/orderledger/domain"
+	"github.com/orderledger/orderledger/domain/eventstore"
+	"github.com/orderledger/orderledger/projections"
+	"github.com/orderledger/orderledger/projections/queryapi"
+)
+
+// show renders a page in whole before the first byte goes out: a page is never half of one.
+func show(w http.ResponseWriter, status int, name string, data any) error {
+	var page bytes.Buffer
+	if err := pages[name].Execute(&page, data); err != nil {
+		return fmt.Errorf("page %s: %w", name, err)
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = page.WriteTo(w) // a client that went away needs no page
+	return nil
+}
+
+// message is a page that says one thing, and what to do.
+type message struct {
+	layout
+	Text, Advice string
+	Details      []string
+	Back         string // a link
+	BackText     string
+	Status       int
+}
+
+// fail says in a page what went wrong. Faults of the program go to the log, and nothing of the request but its method and path.
+func (b *dashboard) fail(w http.ResponseWriter, r *http.Request, err error) {
+	m := b.explain(err)
+	m.layout = b.layout(r, m.Title)
+	if m.Back == "" {
+		m.Back, m.BackText = "/orders?tab=new", "Go to the orders"
+	}
+	if m.Status >= http.StatusInternalServerError {
+		b.Logger.Error("a page could not be shown", "method", r.Method, "path", r.URL.Path, "error", err)
+		if m.Status == http.StatusServiceUnavailable {
+			w.Header().Set("Retry-After", "5")
+		}
+	}
+	if err := show(w, m.Status, "message", m); err != nil {
+		b.Logger.Error("the page that says what went wrong could not be shown", "error", err)
+		http.Error(w, "Something went wrong in the ledger.", http.StatusInternalServerError)
+	}
+}
+
+func (b *dashboard) explain(err error) message {
+	says := func(status int, title, text, advice string) message {
+		return message{layout: layout{Title: title}, Status: status, Text: text, Advice: advice}
+	}
+	var rejected *domain.Rejection
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &rejected) && rejected.Kind == domain.Missing:
+		return says(http.StatusNotFound, "Not found", rejected.Message, "Look for it in the list, in another tab, or by its number.")
+	case errors.As(err, &rejected):
+		return says(http.StatusConflict, "This is not possible now", rejected.Message, "Nothing was changed.")
+	case errors.As(err, &tooLarge):
+		return says(http.StatusRequestEntityTooLarge, "Too much", "What was sent is too large.", "Send less. Nothing was changed.")
+	case errors.Is(err, errNobody):
+		return says(http.StatusUnauthorized, "Who are you?", "These pages are for people who work with orders.", b.SignIn)
+	case errors.Is(err, queryapi.ErrForbidden):
+		return says(http.StatusForbidden, "Not allowed", "Your role does not allow this.",
+			"Ask somebody whose role does, or an administrator. Nothing was changed.")
+	case errors.Is(err, errForeign):
+		return says(http.StatusForbidden, "Refused", "This request came from another site, so it was not carried out.",
+			"Open the order here and use its buttons. Nothing was changed.")
+	case errors.Is(err, errNoPage):
+		return says(http.StatusNotFound, "Not found", "There is no such page.", "")
+	case errors.Is(err, errForm):
+		return says(http.StatusBadRequest, "The form can't be read", "A part of the form is missing or damaged.",
+			"Open the order again and use its buttons. Nothing was changed.")
+	case errors.Is(err, projections.ErrBadQuery):
+		return says(http.StatusBadRequest, "This list can't be shown", "What the address asks for can't be answered: "+err.Error()+".",
+			"Start from the whole list.")
+	case errors.Is(err, eventstore.ErrUnavailable):
+		return says(http.StatusServiceUnavailable, "The log can't be reached", "The ledger can't reach its log right now.",
+			"Wait a moment, then look at the order before you do anything again: what you asked for may have happened.")
+	}
+	return says(http.StatusInternalServerError, "Something went wrong", "The ledger could not show this page.",
+		"Try again. If it stays, tell an administrator at what time it happened.")
+}

@@ -1,0 +1,82 @@
+package projections
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/orderledger/orderledger/domain"
+	"github.com/orderledger/orderledger/domain/eventstore"
+)
+
+// Query selects orders for a list. The zero Query is every order, newest first.
+type Query struct {
+	Tab          domain.Tab          // empty: all
+	Text         string              // words to find; empty: all
+	Status       domain.Status       // empty: all
+	Payment      domain.PaymentState // empty: all
+	Method       domain.Method       // empty: all
+	Badge        domain.Badge        // empty: all
+	Manufacturer string              // empty: all
+	PlacedBy     string              // empty: all; the actor who placed the order
+	PlacedFrom   time.Time           // inclusive; zero: no bound
+	PlacedTo     time.Time           // exclusive; zero: no bound
+	Sort         string              // a column of SortColumns, "-" before it for descending; empty: "-placed_at"
+	Cursor       string              // from a Page before, with the same query; empty: from the beginning
+	Limit        int                 // 1 to MaxLimit; zero: DefaultLimit
+}
+
+// Limits of one page.
+const (
+	DefaultLimit = 50
+	MaxLimit     = 200
+)
+
+// SortColumns are the columns that a list can be sorted by: all that it shows.
+var SortColumns = []string{"order_number", "customer", "placed_at", "manufacturer", "total", "payment", "status", "confirm_by"}
+
+// Page is one page of a list. Next is empty on the last one.
+type Page struct {
+	Orders []domain.Order
+	Next   string
+}
+
+// Counts are the numbers of orders in the tabs, exact, as of Position.
+type Counts struct {
+	Tabs     map[domain.Tab]int64
+	Position eventstore.Position
+}
+
+// Token is an API token as the read model knows it; its secret is nowhere.
+type Token struct {
+	ID      string      `json:"id"`
+	Name    string      `json:"name"`
+	Role    domain.Role `json:"role"`
+	Created time.Time   `json:"created_at"`
+	Revoked *time.Time  `json:"revoked_at"`
+}
+
+// ErrBadQuery means that a query can't be answered as it is: an unknown column, a cursor of another query, a limit out of
+// range. The message says which.
+var ErrBadQuery = errors.New("bad query")
+
+// Reader answers questions about the orders from a read model. Safe for many goroutines. Errors: ErrBadQuery, a rejection
+// order_not_found, or a fault of the database.
+type Reader interface {
+	List(ctx context.Context, q Query) (Page, error)
+	Counts(ctx context.Context) (Counts, error)
+	Order(ctx context.Context, id uuid.UUID) (domain.Order, error)
+	Tokens(ctx context.Context) ([]Token, error)
+}
+
+// Status says how far a projector is.
+type Status struct {
+	Name       string              `json:"name"`
+	Checkpoint eventstore.Position `json:"checkpoint"` // the last position handled
+	Head       eventstore.Position `json:"head"`
+	Rebuilding bool                `json:"rebuilding"`
+	Rebuilt    eventstore.Position `json:"rebuilt,omitempty"` // how far a rebuild is
+	Error      string              `json:"error,omitempty"`   // why it stopped; it never skips an event
+}

@@ -1,0 +1,188 @@
+package queryapi
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/orderledger/orderledger/domain"
+	"github.com/orderledger/orderledger/domain/eventstore"
+	"github.com/orderledger/orderledger/projections"
+)
+
+type listInput struct {
+	After
+	Tab          domain.Tab          `query:"tab" enum:"new,paid,shipped,refunded,cancelled,archived"`
+	Text         string              `query:"q" maxLength:"200" doc:"Order number, customer, company, e-mail or tracking number; accents are ignored"`
+	Status       domain.Status       `query:"status" enum:"placed,accepted,paid,shipped,refunded,cancelled"`
+	Payment      domain.PaymentState `query:"payment" enum:"authorized,captured,released,refunded,expired,failed,open,owed,recorded,reversal_owed,reversed"`
+	Method       domain.Method       `query:"method" enum:"card,account"`
+	Badge        domain.Badge        `query:"badge" enum:"capture_failed,authorization_expiring,authorization_expired,confirmation_due,confirmation_missed,entry_owed,reversal_owed,refund_pending,refund_failed,cancel_failed,disputed,parked"`
+	Manufacturer string              `query:"manufacturer" maxLength:"63"`
+	PlacedFrom   string              `query:"placed_from" doc:"Inclusive; a date or an instant, such as 1996-07-04 or 1996-07-04T09:00:00Z"`
+	PlacedTo     string              `query:"placed_to" doc:"Exclusive for an instant; a date includes that day"`
+	Sort         string              `query:"sort" maxLength:"40" doc:"order_number, customer, placed_at, manufacturer, total, payment, status or confirm_by; - before it for descending; without it -placed_at"`
+	Cursor       string              `query:"cursor" maxLength:"1000" doc:"next_cursor of the page before, with the same query"`
+	Limit        int                 `query:"limit" minimum:"1" maximum:"200" doc:"Orders a page; without it 50"`
+}
+
+// OrderList is one page of orders.
+type OrderList struct {
+	Data       []domain.View `json:"data" nullable:"false"`
+	HasMore    bool          `json:"has_more"`
+	NextCursor *string       `json:"next_cursor"`
+}
+
+type listOutput struct{ Body OrderList }
+
+func (a *api) list(ctx context.Context, in *listInput) (*listOutput, error) {
+	actor, err := allow(ctx, domain.PermRead, domain.PermReadOwn)
+	if err != nil {
+		return nil, err
+	}
+	q := projections.Query{
+		Tab: in.Tab, Text: in.Text, Status: in.Status, Payment: in.Payment, Method: in.Method, Badge: in.Badge,
+		Manufacturer: in.Manufacturer, Sort: in.Sort, Cursor: in.Cursor, Limit: in.Limit,
+	}
+	if !actor.Role.May(domain.PermRead) {
+		q.PlacedBy = actor.ID
+	}
+	if q.PlacedFrom, q.PlacedTo, err = Between(in.PlacedFrom, in.PlacedTo); err != nil {
+		return nil, err
+	}
+	if err := a.reached(ctx, in.After); err != nil {
+		return nil, err
+	}
+	page, err := a.Reader.List(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	out := &listOutput{Body: OrderList{Data: make([]domain.View, len(page.Orders)), HasMore: page.Next != ""}}
+	now := a.Now()
+	for i, o := range page.Orders {
+		out.Body.Data[i] = domain.Render(o, now)
+	}
+	if page.Next != "" {
+		out.Body.NextCursor = &page.Next
+	}
+	return out, nil
+}
+
+// Between reads the bounds of a query's time span: each empty, an instant of RFC 3339, or a date (UTC). A date as the upper
+// bound includes its day. Errors wrap projections.ErrBadQuery.
+func Between(from, to string) (lower, upper time.Time, err error) {
+	if lower, _, err = bound("placed_from", from); err != nil {
+		return lower, upper, err
+	}
+	upper, date, err := bound("placed_to", to)
+	if date {
+		upper = upper.AddDate(0, 0, 1)
+	}
+	return lower, upper, err
+}
+
+func bound(name, s string) (t time.Time, date bool, err error) {
+	if s == "" {
+		return t, false, nil
+	}
+	if t, err = time.Parse(time.DateOnly, s); err == nil {
+		return t, true, nil
+	}
+	if t, err = time.Parse(time.RFC3339, s); err == nil {
+		return t, false, nil
+	}
+	return t, false, fmt.Errorf("%w: %s is neither a date nor an instant, such as 1996-07-04 or 1996-07-04T09:00:00Z",
+		projections.ErrBadQuery, name)
+}
+
+// TabCounts are the numbers of orders in the tabs, exact, as of Position.
+type TabCounts struct {
+	New       int64               `json:"new"`
+	Paid      int64               `json:"paid"`
+	Shipped   int64               `json:"shipped"`
+	Refunded  int64               `json:"refunded"`
+	Cancelled int64               `json:"cancelled"`
+	Archived  int64               `json:"archived"`
+	Position  eventstore.Position `json:"position"`
+}
+
+type tabsOutput struct{ Body TabCounts }
+
+func (a *api) tabs(ctx context.Context, in *After) (*tabsOutput, error) {
+	if _, err := allow(ctx, domain.PermRead); err != nil {
+		return nil, err
+	}
+	if err := a.reached(ctx, *in); err != nil {
+		return nil, err
+	}
+	c, err := a.Reader.Counts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &tabsOutput{Body: TabCounts{
+		New: c.Tabs[domain.TabNew], Paid: c.Tabs[domain.TabPaid], Shipped: c.Tabs[domain.TabShipped],
+		Refunded: c.Tabs[domain.TabRefunded], Cancelled: c.Tabs[domain.TabCancelled], Archived: c.Tabs[domain.TabArchived],
+		Position: c.Position,
+	}}, nil
+}
+
+type orderInput struct {
+	After
+	ID   string `path:"id" maxLength:"64" doc:"The order's id"`
+	Seen string `header:"If-None-Match" doc:"The ETag that the caller has: answered with 304 when it still stands"`
+}
+
+type orderOutput struct {
+	Status int
+	ETag   string `header:"ETag" doc:"The order's version, quoted; for If-Match"`
+	Body   *domain.View
+}
+
+func (a *api) order(ctx context.Context, in *orderInput) (*orderOutput, error) {
+	o, err := a.visible(ctx, in.ID, in.After)
+	if err != nil {
+		return nil, err
+	}
+	out := &orderOutput{Status: http.StatusOK, ETag: strconv.Quote(strconv.Itoa(o.Version))}
+	view := domain.Render(o, a.Now())
+	out.Body = &view
+	if matches(in.Seen, out.ETag) {
+		out.Status = http.StatusNotModified // huma writes no body then
+	}
+	return out, nil
+}
+
+// visible returns an order that the actor may see. One that they may not see is not found, so that nobody learns of it.
+func (a *api) visible(ctx context.Context, id string, after After) (domain.Order, error) {
+	actor, err := allow(ctx, domain.PermRead, domain.PermReadOwn)
+	if err != nil {
+		return domain.Order{}, err
+	}
+	orderID, err := uuid.Parse(id)
+	if err != nil {
+		return domain.Order{}, domain.Reject(domain.OrderNotFound)
+	}
+	if err := a.reached(ctx, after); err != nil {
+		return domain.Order{}, err
+	}
+	o, err := a.Reader.Order(ctx, orderID)
+	if err == nil && !actor.Role.May(domain.PermRead) && o.PlacedBy != actor.ID {
+		return domain.Order{}, domain.Reject(domain.OrderNotFound)
+	}
+	return o, err
+}
+
+// matches says whether an If-None-Match names the entity tag; weak and strong tags compare alike here.
+func matches(header, etag string) bool {
+	for tag := range strings.SplitSeq(header, ",") {
+		if tag = strings.TrimPrefix(strings.TrimSpace(tag), "W/"); tag == etag || tag == "*" {
+			return true
+		}
+	}
+	return false
+}

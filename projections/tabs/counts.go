@@ -1,0 +1,94 @@
+package tabs
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"github.com/orderledger/orderledger/domain"
+	"github.com/orderledger/orderledger/domain/eventstore"
+	"github.com/orderledger/orderledger/projections"
+)
+
+// facet is a combination of traits that orders have, and how many have it.
+type facet struct {
+	traits
+	id, orders int64
+}
+
+type queryer interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+func readFacets(ctx context.Context, q queryer) ([]facet, error) {
+	rows, err := q.QueryContext(ctx, `SELECT facet, tab, status, payment, method, manufacturer, placed_by, badges, orders FROM facets`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []facet
+	for rows.Next() {
+		var f facet
+		if err := rows.Scan(&f.id, &f.tab, &f.status, &f.payment, &f.method, &f.manufacturer, &f.placedBy, &f.badges, &f.orders); err != nil {
+			return nil, err
+		}
+		all = append(all, f)
+	}
+	return all, rows.Err()
+}
+
+// Counts implements projections.Reader. The counts change with the rows and are never counted.
+func (d *DB) Counts(ctx context.Context) (projections.Counts, error) {
+	c := projections.Counts{Tabs: make(map[domain.Tab]int64, len(domain.Tabs))}
+	for _, t := range domain.Tabs {
+		c.Tabs[t] = 0
+	}
+	d.serving.RLock()
+	defer d.serving.RUnlock()
+	rows, err := d.f.read.QueryContext(ctx,
+		`SELECT '', checkpoint FROM meta UNION ALL SELECT tab, sum(orders) FROM facets GROUP BY tab`)
+	if err != nil {
+		return c, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var tab domain.Tab
+		var n int64
+		if err := rows.Scan(&tab, &n); err != nil {
+			return c, err
+		}
+		if tab == "" {
+			c.Position = eventstore.Position(n)
+			continue
+		}
+		c.Tabs[tab] = n
+	}
+	return c, rows.Err()
+}
+
+// Tokens implements projections.Reader; oldest first.
+func (d *DB) Tokens(ctx context.Context) ([]projections.Token, error) {
+	d.serving.RLock()
+	defer d.serving.RUnlock()
+	rows, err := d.f.read.QueryContext(ctx, `SELECT id, name, role, created, revoked FROM tokens ORDER BY created, id`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	list := []projections.Token{}
+	for rows.Next() {
+		var t projections.Token
+		var created int64
+		var revoked sql.NullInt64
+		if err := rows.Scan(&t.ID, &t.Name, &t.Role, &created, &revoked); err != nil {
+			return nil, err
+		}
+		t.Created = time.UnixMicro(created).UTC()
+		if revoked.Valid {
+			at := time.UnixMicro(revoked.Int64).UTC()
+			t.Revoked = &at
+		}
+		list = append(list, t)
+	}
+	return list, rows.Err()
+}

@@ -1,0 +1,39 @@
+package tabs
+
+// form names what the file's contents mean: the tables, the stored form of orders, facets and folded terms. A file of another form is
+// thrown away. Change it whenever any of them changes, domain.Order included.
+const form = "orderledger tabs 1"
+
+const tables = `
+CREATE TABLE meta (form TEXT NOT NULL, checkpoint INTEGER NOT NULL, bulk INTEGER NOT NULL);
+CREATE TABLE facets (
+	facet INTEGER PRIMARY KEY, tab TEXT NOT NULL, status TEXT NOT NULL, payment TEXT NOT NULL, method TEXT NOT NULL,
+	manufacturer TEXT NOT NULL, placed_by TEXT NOT NULL, badges INTEGER NOT NULL, orders INTEGER NOT NULL);
+CREATE TABLE orders (
+	n INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, facet INTEGER NOT NULL,
+	order_number TEXT NOT NULL, customer TEXT NOT NULL, placed_at INTEGER NOT NULL, total INTEGER NOT NULL, confirm_by INTEGER NOT NULL,
+	due_from INTEGER, due_by INTEGER, expiring_from INTEGER,
+	terms TEXT NOT NULL);
+CREATE TABLE docs (n INTEGER PRIMARY KEY, doc BLOB NOT NULL); -- domain.Order as JSON; apart, so that rows are small
+CREATE TABLE tokens (id TEXT PRIMARY KEY, name TEXT NOT NULL, role TEXT NOT NULL, created INTEGER NOT NULL, revoked INTEGER) WITHOUT ROWID;
+CREATE VIRTUAL TABLE words USING fts5(terms, content='', contentless_delete=1, detail=none, prefix='1 2',
+	tokenize="unicode61 remove_diacritics 0 tokenchars '_'");
+`
+
+// indexes are made when an empty file has caught up. Each ends with n by itself, which orders what is equal by arrival.
+var indexes = func() []string {
+	list := []string{
+		`CREATE INDEX IF NOT EXISTS by_facet ON orders (facet)`,
+		`CREATE INDEX IF NOT EXISTS by_due ON orders (due_from, due_by) WHERE due_from IS NOT NULL`,
+		`CREATE INDEX IF NOT EXISTS by_expiring ON orders (expiring_from) WHERE expiring_from IS NOT NULL`,
+	}
+	for _, c := range columns {
+		list = append(list,
+			`CREATE INDEX IF NOT EXISTS by_facet_`+c+` ON orders (facet, `+c+`)`,
+			`CREATE INDEX IF NOT EXISTS by_`+c+` ON orders (`+c+`, n, facet)`)
+	}
+	return list
+}()
+
+// columns are the sort columns that orders have; the other ones are facets'.
+var columns = []string{"order_number", "customer", "placed_at", "total", "confirm_by"}
