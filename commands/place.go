@@ -114,7 +114,7 @@ func claimOf(a domain.Authorization, id uuid.UUID) []Claim {
 		return nil
 	}
 	return []Claim{{
-		Stream: "payment-" + a.PaymentIntent, Event: eventstore.PaymentClaimed{OrderID: id},
+		Stream: eventstore.PaymentStream(a.PaymentIntent), Event: eventstore.PaymentClaimed{OrderID: id},
 		Taken: domain.Reject(domain.PaymentInUse),
 	}}
 }

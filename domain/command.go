@@ -65,10 +65,10 @@ type (
 		NoteID uuid.UUID
 		Text   string
 	}
-	// Resume decides about a parked effect.
+	// Resume decides about a parked effect. Adopt wants evidence, Settle the reference by which it was settled.
 	Resume struct {
-		Decision Decision
-		Evidence string
+		Decision            Decision
+		Evidence, Reference string
 	}
 )
 

@@ -198,7 +198,7 @@ func decideRefund(o Order, c Refund) (Event, error) {
 		return nil, Reject(Disputed)
 	}
 	return RefundRequested{
-		PaymentIntent: o.Hold.PaymentIntent, Charge: o.Charge, Amount: o.Total, Currency: o.Currency, Reason: c.Reason,
+		PaymentIntent: o.Hold.PaymentIntent, Charge: o.Charge, Amount: o.Taken, Currency: o.Currency, Reason: c.Reason,
 	}, nil
 }
 
@@ -222,7 +222,7 @@ func decideCancel(o Order, c Cancel) (Event, error) {
 		if o.Disputed() {
 			return nil, Reject(Disputed)
 		}
-		request.How, request.Charge = ChargeRefunded, o.Charge
+		request.How, request.Charge, request.Amount = ChargeRefunded, o.Charge, o.Taken
 	}
 	return request, nil
 }
@@ -296,8 +296,22 @@ func decideResume(o Order, c Resume) (Event, error) {
 	if !o.Pending.Parked {
 		return nil, Reject(NotParked)
 	}
-	if c.Decision != Retry && c.Decision != Abandon {
-		return nil, RejectField("/decision", BadValue, "Decide retry or abandon.")
+	evidence, reference := strings.TrimSpace(c.Evidence), strings.TrimSpace(c.Reference)
+	switch c.Decision {
+	case Retry, Abandon:
+	case Adopt:
+		if evidence == "" {
+			return nil, RejectField("/evidence", EvidenceRequired, sentences[EvidenceRequired])
+		}
+	case Settle:
+		if reference == "" {
+			return nil, RejectField("/reference", ReferenceRequired, "Say by which transfer, receipt or entry it was settled outside Stripe.")
+		}
+	default:
+		return nil, RejectField("/decision", BadValue, "Decide retry, adopt, settle or abandon.")
 	}
-	return Resumed{Request: o.Pending.Request, Decision: c.Decision, Evidence: c.Evidence}, nil
+	if c.Decision != Settle && reference != "" {
+		return nil, RejectField("/reference", BadValue, "A reference belongs to the decision settle.")
+	}
+	return Resumed{Request: o.Pending.Request, Decision: c.Decision, Evidence: evidence, Reference: reference}, nil
 }

@@ -94,9 +94,16 @@ type PaymentCaptured struct {
 // Answer says where a fact about money comes from.
 type Answer struct {
 	Request       uuid.UUID `json:"request,omitzero"`         // the event that asked; zero when nobody in the ledger did
-	Source        string    `json:"source,omitempty"`         // "stripe" when the act came from outside
+	Source        string    `json:"source,omitempty"`         // see Sources; empty when the ledger asked and Stripe answered
+	Reference     string    `json:"reference,omitempty"`      // FromElsewhere: where a person settled it
 	StripeRequest string    `json:"stripe_request,omitempty"` // Stripe's request id
 }
+
+// The sources of facts about money that nobody in the ledger asked Stripe for.
+const (
+	FromStripe    = "stripe"      // done at Stripe by somebody else, or by Stripe itself
+	FromElsewhere = "out_of_band" // settled by a person outside Stripe
+)
 
 // Failure is Stripe's definite no.
 type Failure struct {
@@ -186,6 +193,7 @@ const (
 	HoldReleased     Settlement = "hold_released"
 	ChargeRefunded   Settlement = "charge_refunded"
 	NothingToRelease Settlement = "nothing_to_release"
+	SettledElsewhere Settlement = "settled_elsewhere" // by a person, outside Stripe
 )
 
 // CancelRequested: a manager cancelled a card order whose hold or charge must be let go first.
@@ -244,9 +252,12 @@ type Parked struct {
 // Decision is what a person decided about a parked effect.
 type Decision string
 
-// The decisions: try it again as a new request, or give it up, which records the failure of what was asked.
+// The decisions: try it again as a new request; take what Stripe shows as the answer, and ask for nothing; record that it was
+// settled outside Stripe; or give it up, which records the failure of what was asked.
 const (
 	Retry   Decision = "retry"
+	Adopt   Decision = "adopt"
+	Settle  Decision = "settle"
 	Abandon Decision = "abandon"
 )
 
@@ -255,6 +266,8 @@ type Resumed struct {
 	Request  uuid.UUID `json:"request"`
 	Decision Decision  `json:"decision"`
 	Evidence string    `json:"evidence,omitempty"`
+	// Reference is Settle's: the entry, transfer or receipt by which it was settled.
+	Reference string `json:"reference,omitempty"`
 }
 
 // Archived: out of the way.

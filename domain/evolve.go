@@ -26,7 +26,7 @@ func Evolve(o Order, e Event, s Stamp) Order {
 		o.Pending = Pending{Act: ActShip, Request: s.ID, Since: at, Tracking: e.Tracking}
 	case PaymentCaptured:
 		o.CapturedAt, o.CaptureFailed, o.HoldExpired = &at, false, false
-		o.Charge, o.Entry = e.Charge, e.ExternalReference
+		o.Charge, o.Taken, o.Entry = e.Charge, e.Amount, e.ExternalReference
 		if o.Pending.Act == ActCapture {
 			o.Pending = Pending{}
 		}
@@ -95,8 +95,10 @@ func letGo(o Order, e Event, s Stamp) Order {
 		o.RefundPending, o.CancelFailed, o.Pending = false, true, Pending{}
 	case Parked:
 		o.Pending.Parked, o.Pending.Why = true, e.Reason
+		o.Pending.Attempts, o.Pending.Requests = e.Attempts, e.StripeRequests
 	case Resumed:
-		o.Pending.Parked, o.Pending.Why = false, ""
+		o.Pending.Parked, o.Pending.Why, o.Pending.Attempts, o.Pending.Requests = false, "", 0, nil
+		o.Pending.Decision, o.Pending.Reference = e.Decision, e.Reference
 		if o.Pending.Act != "" && s.ID != uuid.Nil {
 			o.Pending.Request = s.ID
 		}

@@ -32,6 +32,7 @@ type Order struct {
 	Method  Method
 	Hold    Authorization // card orders: the current one
 	Charge  string
+	Taken   int64  // what was captured, or entered on account; the total, unless a person adopted another amount
 	Refund  string // Stripe's refund, once there is one
 	Entry   string // account orders: the entry's external reference
 	Reverse string // account orders: the reversal's external reference
@@ -74,7 +75,12 @@ type Pending struct {
 	Tracking []Tracking // for ship
 	Reason   string     // for refund and cancel
 	Parked   bool
-	Why      string // why it is parked
+	Why      string   // why it is parked
+	Attempts int      // how often it was tried before it was parked
+	Requests []string // Stripe's ids of those requests, the last few
+	// What a person decided when it was parked, and by which reference it was settled elsewhere.
+	Decision  Decision
+	Reference string
 }
 
 // Note is a private note.

@@ -29,7 +29,7 @@ func decideRecording(o Order, c Command) (Event, error) {
 			return nil, nil
 		case !o.awaitsRefund(c.Answer):
 			return nil, Reject(NotInFlight)
-		case c.Amount != o.Total:
+		case c.Amount != o.Taken:
 			return nil, Reject(AmountMismatch)
 		}
 		return RefundPending(c), nil
@@ -66,6 +66,11 @@ func (o Order) awaitsRefund(a Answer) bool {
 	return o.awaits(a, ActRefund) || (o.awaits(a, ActCancel) && o.Pending.How == ChargeRefunded)
 }
 
+// settles says whether a person decided that the act in flight was settled elsewhere, and this is the answer that says so.
+func (o Order) settles(a Answer) bool {
+	return o.Pending.Decision == Settle && o.Pending.Request == a.Request && a.Source == FromElsewhere && a.Reference == o.Pending.Reference
+}
+
 func recordCaptured(o Order, c RecordCaptured) (Event, error) {
 	asked := o.awaits(c.Answer, ActCapture, ActShip)
 	switch {
@@ -79,9 +84,11 @@ func recordCaptured(o Order, c RecordCaptured) (Event, error) {
 		return nil, Reject(OperationInFlight)
 	case o.AcceptedAt == nil:
 		return nil, Reject(NotAccepted)
-	case c.Amount != o.Total || c.Currency != o.Currency || c.PaymentIntent != o.Hold.PaymentIntent:
+	case c.Currency != o.Currency || c.PaymentIntent != o.Hold.PaymentIntent:
 		return nil, Reject(AmountMismatch)
-	case !asked && o.Pending.Act == "" && c.Answer.Source == "":
+	case c.Amount != o.Total && !(asked && o.Pending.Decision == Adopt && c.Amount > 0 && c.Amount < o.Total):
+		return nil, Reject(AmountMismatch)
+	case !asked && c.Source != FromStripe, c.Source == FromElsewhere && !o.settles(c.Answer):
 		return nil, Reject(NotInFlight)
 	}
 	return PaymentCaptured{
@@ -121,9 +128,9 @@ func recordRefunded(o Order, c RecordRefunded) (Event, error) {
 		return nil, Reject(NotCaptured)
 	case o.Pending.Act == ActCancel || o.Pending.Act == ActShip:
 		return nil, Reject(OperationInFlight)
-	case c.Amount != o.Total || c.Currency != o.Currency:
+	case c.Amount != o.Taken || c.Currency != o.Currency:
 		return nil, Reject(AmountMismatch)
-	case !o.awaits(c.Answer, ActRefund) && c.Answer.Source == "":
+	case !o.awaits(c.Answer, ActRefund) && c.Source != FromStripe, c.Source == FromElsewhere && !o.settles(c.Answer):
 		return nil, Reject(NotInFlight)
 	}
 	return Refunded{
@@ -151,7 +158,11 @@ func recordCancelled(o Order, c RecordCancelled) (Event, error) {
 		return nil, nil
 	case !o.awaits(c.Answer, ActCancel):
 		return nil, Reject(NotInFlight)
-	case o.Pending.How == ChargeRefunded && (c.How != ChargeRefunded || c.Amount != o.Total),
+	case c.How == SettledElsewhere || c.Source == FromElsewhere:
+		if c.How != SettledElsewhere || !o.settles(c.Answer) {
+			return nil, Reject(NotInFlight)
+		}
+	case o.Pending.How == ChargeRefunded && (c.How != ChargeRefunded || c.Amount != o.Taken),
 		o.Pending.How == HoldReleased && c.How != HoldReleased && c.How != NothingToRelease:
 		return nil, Reject(AmountMismatch)
 	}

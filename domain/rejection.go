@@ -81,6 +81,7 @@ const (
 	PaymentIntentRequired Code = "payment_intent_required"
 	ReferenceRequired     Code = "external_reference_required"
 	TextRequired          Code = "text_required"
+	EvidenceRequired      Code = "evidence_required"
 )
 
 var sentences = map[Code]string{
@@ -115,6 +116,7 @@ var sentences = map[Code]string{
 
 	ReferenceRequired: "Orders on account need the reference of the entry in the business system.",
 	TextRequired:      "The note is empty.",
+	EvidenceRequired:  "Say what at Stripe shows that it happened, such as the id of the charge or refund.",
 }
 
 // Reject returns the rejection by the rules that has this code.

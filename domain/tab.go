@@ -106,9 +106,9 @@ func (o Order) PaymentState() PaymentState {
 		return Open
 	}
 	switch {
-	case o.RefundedAt != nil, o.CancelledAt != nil && o.Settled == ChargeRefunded:
+	case o.RefundedAt != nil, o.CancelledAt != nil && o.Captured():
 		return WasRefund
-	case o.CancelledAt != nil && o.Settled == HoldReleased:
+	case o.CancelledAt != nil && (o.Settled == HoldReleased || o.Settled == SettledElsewhere):
 		return Released
 	case o.Captured():
 		return Captured

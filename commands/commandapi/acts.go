@@ -42,9 +42,12 @@ func (s *server) registerActs() {
 	})
 	registerAct(s, act[ResumeBody]{
 		verb: domain.VerbResume, summary: "Decide about a parked operation", required: true,
-		description: "A money operation that can't go on by itself is tried again, or given up.",
-		codes:       []domain.Code{domain.NotParked},
+		description: "A money operation that can't go on by itself is tried again, taken as Stripe shows it, settled outside Stripe, or given up.",
+		codes:       []domain.Code{domain.NotParked, domain.EvidenceRequired, domain.ReferenceRequired},
 		command: func(b ResumeBody, _ uuid.UUID) (domain.Command, error) {
+			if err := domain.CheckText("/reference", b.Reference, maxReference); err != nil {
+				return nil, err
+			}
 			return domain.Resume(b), domain.CheckText("/evidence", b.Evidence, domain.MaxReason)
 		},
 	})

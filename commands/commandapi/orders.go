@@ -45,8 +45,9 @@ type (
 	}
 	// ResumeBody is the body of resume.
 	ResumeBody struct {
-		Decision domain.Decision `json:"decision" enum:"retry,abandon"`
-		Evidence string          `json:"evidence,omitempty" required:"false" maxLength:"500" doc:"What the decision rests on"`
+		Decision  domain.Decision `json:"decision" enum:"retry,adopt,settle,abandon"`
+		Evidence  string          `json:"evidence,omitempty" required:"false" maxLength:"500" doc:"What the decision rests on; adopt wants the id at Stripe that shows it"`
+		Reference string          `json:"reference,omitempty" required:"false" maxLength:"200" doc:"settle: the transfer, receipt or entry by which it was settled outside Stripe"`
 	}
 )
 

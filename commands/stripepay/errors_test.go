@@ -142,34 +142,34 @@ func TestStrangeAnswers(t *testing.T) {
 		name   string
 		status int
 		body   string
-		want   stripepay.Reason // empty for a refusal
+		want   commands.UnknownReason // empty for a refusal
 	}{
 		{"400", 400, stripeError("invalid_request_error", "parameter_missing"), refused},
 		{"402", 402, stripeError("card_error", "card_declined"), refused},
 		{"404", 404, stripeError("invalid_request_error", "resource_missing"), refused},
 		{"idempotency", 400, stripeError("idempotency_error", ""), refused},
-		{"401", 401, stripeError("invalid_request_error", ""), stripepay.Credentials},
-		{"403", 403, stripeError("invalid_request_error", ""), stripepay.Credentials},
-		{"409", 409, stripeError("idempotency_error", "idempotency_key_in_use"), stripepay.InFlight},
-		{"in use with another status", 400, stripeError("idempotency_error", "idempotency_key_in_use"), stripepay.InFlight},
-		{"429", 429, stripeError("invalid_request_error", "rate_limit"), stripepay.RateLimited},
-		{"locked", 400, stripeError("invalid_request_error", "lock_timeout"), stripepay.RateLimited},
-		{"424", 424, stripeError("invalid_request_error", ""), stripepay.ServerError},
-		{"an api_error of 400", 400, stripeError("api_error", ""), stripepay.ServerError},
-		{"500", 500, stripeError("api_error", ""), stripepay.ServerError},
-		{"503 without JSON", 503, "<html>secret words</html>", stripepay.Unreadable},
-		{"404 without JSON", 404, "<html>secret words</html>", stripepay.Unreadable},
-		{"400 without error", 400, `{"secret words":1}`, stripepay.Unreadable},
-		{"empty", 200, "", stripepay.Unreadable},
-		{"empty object", 200, "{}", stripepay.Unreadable},
-		{"null", 200, "null", stripepay.Unreadable},
-		{"only an id", 200, `"pi_1"`, stripepay.Unreadable},
-		{"a list", 200, `[]`, stripepay.Unreadable},
-		{"another intent", 200, `{"id":"pi_2","object":"payment_intent","status":"succeeded","currency":"usd"}`, stripepay.Unreadable},
-		{"another object", 200, `{"id":"pi_1","object":"charge","status":"succeeded","currency":"usd"}`, stripepay.Unreadable},
-		{"cut in the middle", 200, `{"id":"pi_1","object":"payment_intent","sta`, stripepay.Unreadable},
-		{"far too long", 200, `{"id":"` + strings.Repeat("x", 5<<20) + `"}`, stripepay.Unreadable},
-		{"elsewhere", 307, "", stripepay.Unreadable},
+		{"401", 401, stripeError("invalid_request_error", ""), commands.UnknownCredentials},
+		{"403", 403, stripeError("invalid_request_error", ""), commands.UnknownCredentials},
+		{"409", 409, stripeError("idempotency_error", "idempotency_key_in_use"), commands.UnknownInFlight},
+		{"in use with another status", 400, stripeError("idempotency_error", "idempotency_key_in_use"), commands.UnknownInFlight},
+		{"429", 429, stripeError("invalid_request_error", "rate_limit"), commands.UnknownRateLimit},
+		{"locked", 400, stripeError("invalid_request_error", "lock_timeout"), commands.UnknownRateLimit},
+		{"424", 424, stripeError("invalid_request_error", ""), commands.UnknownServer},
+		{"an api_error of 400", 400, stripeError("api_error", ""), commands.UnknownServer},
+		{"500", 500, stripeError("api_error", ""), commands.UnknownServer},
+		{"503 without JSON", 503, "<html>secret words</html>", commands.UnknownUnreadable},
+		{"404 without JSON", 404, "<html>secret words</html>", commands.UnknownUnreadable},
+		{"400 without error", 400, `{"secret words":1}`, commands.UnknownUnreadable},
+		{"empty", 200, "", commands.UnknownUnreadable},
+		{"empty object", 200, "{}", commands.UnknownUnreadable},
+		{"null", 200, "null", commands.UnknownUnreadable},
+		{"only an id", 200, `"pi_1"`, commands.UnknownUnreadable},
+		{"a list", 200, `[]`, commands.UnknownUnreadable},
+		{"another intent", 200, `{"id":"pi_2","object":"payment_intent","status":"succeeded","currency":"usd"}`, commands.UnknownUnreadable},
+		{"another object", 200, `{"id":"pi_1","object":"charge","status":"succeeded","currency":"usd"}`, commands.UnknownUnreadable},
+		{"cut in the middle", 200, `{"id":"pi_1","object":"payment_intent","sta`, commands.UnknownUnreadable},
+		{"far too long", 200, `{"id":"` + strings.Repeat("x", 5<<20) + `"}`, commands.UnknownUnreadable},
+		{"elsewhere", 307, "", commands.UnknownUnreadable},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -198,10 +198,10 @@ func TestStrangeAnswers(t *testing.T) {
 	}
 }
 
-func expect(t *testing.T, name string, err error, want stripepay.Reason) {
+func expect(t *testing.T, name string, err error, want commands.UnknownReason) {
 	t.Helper()
 	var no *commands.PaymentRefusal
-	var unknown *stripepay.UnknownError
+	var unknown *commands.PaymentUnknown
 	switch {
 	case want == "":
 		if !errors.As(err, &no) || no.RequestID != "req_1" || errors.Is(err, commands.ErrPaymentUnknown) {
@@ -211,7 +211,7 @@ func expect(t *testing.T, name string, err error, want stripepay.Reason) {
 		t.Errorf("%s: %v", name, err)
 	case strings.Contains(err.Error(), "secret words"):
 		t.Errorf("%s: the error quotes the body: %v", name, err)
-	case want == stripepay.RateLimited && unknown.RetryAfter != 7*time.Second:
+	case want == commands.UnknownRateLimit && unknown.RetryAfter != 7*time.Second:
 		t.Errorf("%s: Retry-After is lost: %+v", name, unknown)
 	}
 }
@@ -222,13 +222,13 @@ func TestNobodyThere(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = client.Read(t.Context(), "pi_1")
-	var unknown *stripepay.UnknownError
-	if !errors.As(err, &unknown) || unknown.Reason != stripepay.Network || unknown.Status != 0 {
+	var unknown *commands.PaymentUnknown
+	if !errors.As(err, &unknown) || unknown.Reason != commands.UnknownNetwork || unknown.Status != 0 {
 		t.Errorf("%v", err)
 	}
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err = client.Read(gone, "pi_1"); !errors.As(err, &unknown) || unknown.Reason != stripepay.Cancelled {
+	if _, err = client.Read(gone, "pi_1"); !errors.As(err, &unknown) || unknown.Reason != commands.UnknownCancelled {
 		t.Errorf("%v", err)
 	}
 }

@@ -76,17 +76,17 @@ func TestEveryFaultOfEveryAct(t *testing.T) {
 		for _, f := range []struct {
 			name     string
 			kind     stripesim.Kind
-			reason   stripepay.Reason
+			reason   commands.UnknownReason
 			executed int
 			again    bool // asking again with the same key succeeds
 		}{
-			{"dropped before", stripesim.DropBefore, stripepay.Network, 0, true},
-			{"dropped after", stripesim.DropAfter, stripepay.Network, 1, true},
-			{"500 before", stripesim.ErrorBefore, stripepay.ServerError, 0, true},
-			{"500 after", stripesim.ErrorAfter, stripepay.ServerError, 1, false},
-			{"429", stripesim.RateLimited, stripepay.RateLimited, 0, true},
-			{"truncated", stripesim.Truncated, stripepay.Unreadable, 1, true},
-			{"garbled", stripesim.Garbled, stripepay.Unreadable, 1, true},
+			{"dropped before", stripesim.DropBefore, commands.UnknownNetwork, 0, true},
+			{"dropped after", stripesim.DropAfter, commands.UnknownNetwork, 1, true},
+			{"500 before", stripesim.ErrorBefore, commands.UnknownServer, 0, true},
+			{"500 after", stripesim.ErrorAfter, commands.UnknownServer, 1, false},
+			{"429", stripesim.RateLimited, commands.UnknownRateLimit, 0, true},
+			{"truncated", stripesim.Truncated, commands.UnknownUnreadable, 1, true},
+			{"garbled", stripesim.Garbled, commands.UnknownUnreadable, 1, true},
 		} {
 			t.Run(a.name+" "+f.name, func(t *testing.T) {
 				r := act(a.prepare(t, sim))
@@ -99,7 +99,7 @@ func TestEveryFaultOfEveryAct(t *testing.T) {
 				defer sim.Sim.Fail(nil)
 
 				err := a.do(t.Context(), sim.Payments, r)
-				var unknown *stripepay.UnknownError
+				var unknown *commands.PaymentUnknown
 				if !errors.Is(err, commands.ErrPaymentUnknown) || !errors.As(err, &unknown) || unknown.Reason != f.reason {
 					t.Fatalf("%v", err)
 				}
@@ -134,15 +134,15 @@ func TestTimeIsOverButTheActGoesOn(t *testing.T) {
 			sim.Sim.Fail(stripesim.FailTimes(1, func(q stripesim.Request) bool { return q.IdempotencyKey == r.Key }, stripesim.Fault{Hold: release}))
 			defer sim.Sim.Fail(nil)
 			err := a.do(t.Context(), impatient, r)
-			var unknown *stripepay.UnknownError
-			if !errors.As(err, &unknown) || unknown.Reason != stripepay.Timeout || !errors.Is(err, context.DeadlineExceeded) {
+			var unknown *commands.PaymentUnknown
+			if !errors.As(err, &unknown) || unknown.Reason != commands.UnknownTimeout || !errors.Is(err, context.DeadlineExceeded) {
 				t.Fatal(err)
 			}
-			if err := a.do(t.Context(), sim.Payments, r); !errors.As(err, &unknown) || unknown.Reason != stripepay.InFlight || unknown.Code != "idempotency_key_in_use" {
+			if err := a.do(t.Context(), sim.Payments, r); !errors.As(err, &unknown) || unknown.Reason != commands.UnknownInFlight || unknown.Code != "idempotency_key_in_use" {
 				t.Fatalf("while it is going on: %v", err)
 			}
 			close(release)
-			for err = a.do(t.Context(), sim.Payments, r); errors.As(err, &unknown) && unknown.Reason == stripepay.InFlight; {
+			for err = a.do(t.Context(), sim.Payments, r); errors.As(err, &unknown) && unknown.Reason == commands.UnknownInFlight; {
 				err = a.do(t.Context(), sim.Payments, r)
 			}
 			if err != nil || times(t, sim, a.act, r.Key) != 1 {
@@ -163,8 +163,8 @@ func TestTheCallerGivesUp(t *testing.T) {
 		return stripesim.Fault{HoldAnswer: release}
 	})
 	_, err := sim.Payments.Read(ctx, pi.ID)
-	var unknown *stripepay.UnknownError
-	if !errors.As(err, &unknown) || unknown.Reason != stripepay.Cancelled || !errors.Is(err, context.Canceled) {
+	var unknown *commands.PaymentUnknown
+	if !errors.As(err, &unknown) || unknown.Reason != commands.UnknownCancelled || !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
 }

@@ -53,6 +53,7 @@ var entries = map[string]entry{
 
 	"TokenCreated": plain[TokenCreated](1), "TokenRevoked": plain[TokenRevoked](1),
 	"PaymentClaimed": plain[PaymentClaimed](1), "KeyReserved": plain[KeyReserved](1),
+	"StripeEventReceived": plain[StripeEventReceived](1), "StripeEventHandled": plain[StripeEventHandled](1),
 }
 
 // Types lists the event types that the codec knows, with the schema that it writes.

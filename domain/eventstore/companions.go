@@ -1,6 +1,8 @@
 package eventstore
 
 import (
+	"time"
+
 	"github.com/google/uuid"
 
 	"github.com/orderledger/orderledger/domain"
@@ -29,11 +31,32 @@ type KeyReserved struct {
 	RequestHash string    `json:"request_hash"`
 }
 
+// StripeEventReceived: Stripe told of something; the first event of stream webhook-<Stripe's event id>, which is never made
+// twice. It says where to look, not what is true. The body is not kept: it can hold personal data.
+type StripeEventReceived struct {
+	Type          string    `json:"type"`
+	Object        string    `json:"object"`
+	PaymentIntent string    `json:"payment_intent,omitempty"`
+	OrderID       string    `json:"order_id,omitempty"` // as the object's metadata say
+	APIVersion    string    `json:"api_version"`
+	Livemode      bool      `json:"livemode"`
+	Created       time.Time `json:"created"`
+	SHA256        string    `json:"sha256"` // of the body, hex
+}
+
+// StripeEventHandled: the object was looked at and what follows from it is recorded; the last event of stream webhook-<id>.
+type StripeEventHandled struct {
+	Outcome string    `json:"outcome"` // what came of it, such as "recorded", "nothing new", "not ours"
+	OrderID uuid.UUID `json:"order_id,omitzero"`
+}
+
 // EventType is the event's name in the log.
-func (TokenCreated) EventType() string   { return "TokenCreated" }
-func (TokenRevoked) EventType() string   { return "TokenRevoked" }
-func (PaymentClaimed) EventType() string { return "PaymentClaimed" }
-func (KeyReserved) EventType() string    { return "KeyReserved" }
+func (StripeEventReceived) EventType() string { return "StripeEventReceived" }
+func (StripeEventHandled) EventType() string  { return "StripeEventHandled" }
+func (TokenCreated) EventType() string        { return "TokenCreated" }
+func (TokenRevoked) EventType() string        { return "TokenRevoked" }
+func (PaymentClaimed) EventType() string      { return "PaymentClaimed" }
+func (KeyReserved) EventType() string         { return "KeyReserved" }
 
 // Categories are the categories of streams that the log holds: orders, notices to people, webhooks, tokens, claims of
 // PaymentIntents, and keys of placements.
@@ -51,3 +74,9 @@ func OrderOf(stream string) (uuid.UUID, bool) {
 	id, err := uuid.Parse(stream[len(prefix):])
 	return id, err == nil
 }
+
+// WebhookStream is the name of the stream of one of Stripe's events.
+func WebhookStream(eventID string) string { return "webhook-" + eventID }
+
+// PaymentStream is the name of the stream by which a PaymentIntent is claimed.
+func PaymentStream(paymentIntent string) string { return "payment-" + paymentIntent }

@@ -25,7 +25,7 @@ var (
 	at      = time.Date(2026, 11, 2, 9, 30, 15, 123456000, time.UTC)
 	order   = domain.OrderID("northwind", "10248")
 	request = uuid.MustParse("5d3f1c9a-3b7e-5c11-9f0e-6a1b2c3d4e5f")
-	answer  = domain.Answer{Request: request, Source: "stripe", StripeRequest: "req_1"}
+	answer  = domain.Answer{Request: request, Source: "stripe", Reference: "TRANSFER-1", StripeRequest: "req_1"}
 	failure = domain.Failure{Code: "card_declined", Message: "Your card was declined.", DeclineCode: "generic_decline"}
 	parcels = []domain.Tracking{{Carrier: "ups", Number: "1Z999AA10123456784"}}
 	held    = domain.Authorization{
@@ -82,13 +82,18 @@ var examples = []domain.Event{
 	domain.DisputeClosed{Dispute: "dp_1", Outcome: "won"},
 	domain.ExternalChangeSeen{Object: "re_9", Change: "refunded_partly", Amount: 100, Answer: answer},
 	domain.Parked{Request: request, Reason: "Stripe is silent", Attempts: 12, StripeRequests: []string{"req_1", "req_2"}},
-	domain.Resumed{Request: request, Decision: domain.Retry, Evidence: "Stripe is up again"},
+	domain.Resumed{Request: request, Decision: domain.Retry, Evidence: "Stripe is up again", Reference: "TRANSFER-1"},
 	domain.Archived{},
 	domain.Unarchived{},
 	domain.NoteAdded{NoteID: request, Personal: domain.NoteText{Text: "Call before noon.\n\u2028Twice."}},
 	eventstore.TokenCreated{Name: "till 3", Role: domain.Clerk, Secret: strings.Repeat("b2", 32)},
 	eventstore.TokenRevoked{},
 	eventstore.PaymentClaimed{OrderID: order},
+	eventstore.StripeEventReceived{
+		Type: "charge.refunded", Object: "ch_1", PaymentIntent: "pi_1", OrderID: order.String(), APIVersion: "2023-10-16",
+		Livemode: true, Created: at, SHA256: strings.Repeat("a1", 32),
+	},
+	eventstore.StripeEventHandled{Outcome: "recorded", OrderID: order},
 	eventstore.KeyReserved{OrderID: order, RequestHash: strings.Repeat("c3", 32)},
 }
 

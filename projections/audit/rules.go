@@ -74,7 +74,7 @@ func commandOf(o domain.Order, e domain.Event, env eventstore.Envelope) (domain.
 	case domain.Parked:
 		return domain.Park(e), nil
 	case domain.Resumed:
-		return domain.Resume{Decision: e.Decision, Evidence: e.Evidence}, nil
+		return domain.Resume{Decision: e.Decision, Evidence: e.Evidence, Reference: e.Reference}, nil
 	case domain.Archived:
 		return domain.Archive{}, nil
 	case domain.Unarchived:
@@ -122,7 +122,7 @@ func moneyCommandOf(o domain.Order, e domain.Event) (domain.Command, error) {
 		}
 		c := domain.RecordCancelled{How: e.How, Refund: e.Refund, Answer: e.Answer}
 		if e.How == domain.ChargeRefunded {
-			c.Amount = o.Total
+			c.Amount = o.Taken
 		}
 		return c, nil
 	case domain.CancelFailed:
@@ -166,6 +166,10 @@ func companion(r eventstore.Recorded, e domain.Event) string {
 		home = "payment"
 	case eventstore.KeyReserved:
 		home = "command"
+	case eventstore.StripeEventReceived:
+		home = "webhook"
+	case eventstore.StripeEventHandled:
+		home, first = "webhook", false
 	}
 	switch {
 	case home == category && first == (r.Revision == 0):
