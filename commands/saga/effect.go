@@ -1,6 +1,7 @@
 package saga
 
 import (
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -37,16 +38,18 @@ type Effect struct {
 	Captured      bool            `json:"captured,omitempty"` // Ship: the money is in, the shipment is to be completed
 	Refund        string          `json:"refund,omitempty"`   // Refund, Return: Stripe works on this one
 	Parked        bool            `json:"parked,omitempty"`
-	Decision      domain.Decision `json:"decision,omitempty"` // of the person who resumed it
+	Decision      domain.Decision `json:"decision,omitempty"`  // of the person who resumed it
+	Reference     string          `json:"reference,omitempty"` // Decision Settle: where it was settled
 }
 
 // State is the set of effects that were asked for and not answered: at most one for each order. The zero State is that of an
 // empty log.
 type State map[uuid.UUID]Effect
 
-// Fact is one event of an order, with what the saga needs of its envelope.
+// Fact is one event of an order, or of what Stripe told, with what the saga needs of its envelope.
 type Fact struct {
-	Order       uuid.UUID
+	Order       uuid.UUID // zero for what Stripe told
+	StripeEvent string    // Stripe's id of what it told; empty for an order's event
 	ID          uuid.UUID // the event's
 	At          time.Time
 	Correlation string
@@ -56,16 +59,21 @@ type Fact struct {
 // factOf is what a recorded event tells the saga; false when it tells it nothing. Errors as Codec.Decode.
 func factOf(codec eventstore.Codec, r eventstore.Recorded) (Fact, bool, error) {
 	order, ok := eventstore.OrderOf(r.Stream)
-	if !ok || beside[r.Type] {
+	told, webhook := strings.CutPrefix(r.Stream, eventstore.WebhookStream(""))
+	if !ok && !webhook || beside[r.Type] {
 		return Fact{}, false, nil
 	}
 	e, env, err := codec.Decode(r)
-	return Fact{Order: order, ID: r.ID, At: env.OccurredAt, Correlation: env.CorrelationID, Event: e}, err == nil, err
+	f := Fact{Order: order, ID: r.ID, At: env.OccurredAt, Correlation: env.CorrelationID, Event: e}
+	if webhook {
+		f.StripeEvent = told
+	}
+	return f, err == nil, err
 }
 
-// beside are the events that never change an effect. They are most of a log, and are not even decoded.
+// beside are the events that never change an effect, nor what is watched. They are most of a log, and are not even decoded.
 var beside = map[string]bool{
-	"Placed": true, "Accepted": true, "ConfirmationMissed": true, "Reauthorized": true, "TrackingCorrected": true,
+	"Accepted": true, "ConfirmationMissed": true, "TrackingCorrected": true,
 	"ReversalRecorded": true, "DisputeOpened": true, "DisputeClosed": true, "ExternalChangeSeen": true,
 	"Archived": true, "Unarchived": true, "NoteAdded": true,
 }
@@ -73,6 +81,9 @@ var beside = map[string]bool{
 // React is the state after one more fact, and the effects that are to be carried out because of it. It takes s over: only the
 // returned state is used from then on. It is deterministic and total: any sequence of facts gives a state.
 func React(s State, f Fact) (State, []Effect) {
+	if f.StripeEvent != "" {
+		return s, nil
+	}
 	before, open := s[f.Order]
 	after, open := next(before, open, f)
 	if s == nil {
@@ -127,7 +138,7 @@ func next(e Effect, open bool, f Fact) (Effect, bool) {
 	case domain.Parked:
 		e.Parked = true
 	case domain.Resumed:
-		e.Parked, e.Request, e.Since, e.Decision = false, f.ID, f.At, ev.Decision
+		e.Parked, e.Request, e.Since, e.Decision, e.Reference = false, f.ID, f.At, ev.Decision, ev.Reference
 		e.Correlation = f.Correlation
 	case domain.CaptureFailed, domain.AuthorizationExpired, domain.Shipped, domain.Refunded, domain.RefundFailed,
 		domain.Cancelled, domain.CancelFailed:

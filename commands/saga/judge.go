@@ -16,6 +16,8 @@ type Verdict struct {
 	Record []domain.Command
 	// Wait says that Stripe works on it: look again later.
 	Wait bool
+	// Lost says that Stripe shows nothing of what it had taken on, so that a person may give it up.
+	Lost bool
 }
 
 // Open says whether the effect has not been done and may be asked for.
@@ -44,7 +46,7 @@ func judgeCapture(e Effect, pi commands.PaymentIntent) Verdict {
 		}}}
 	case pi.Status != "succeeded":
 		return Verdict{}
-	case pi.Received != e.Amount || pi.Currency != string(e.Currency):
+	case (pi.Received != e.Amount && !e.adopts(pi.Received)) || pi.Currency != string(e.Currency):
 		return Verdict{
 			Record: []domain.Command{domain.RecordExternalChange{
 				Object: pi.ID, Change: "captured_other_amount", Amount: pi.Received, Answer: answer,
@@ -62,6 +64,11 @@ func judgeCapture(e Effect, pi commands.PaymentIntent) Verdict {
 		}
 	}
 	return v
+}
+
+// adopts says whether a person decided to take what Stripe shows, though it is less than was asked for.
+func (e Effect) adopts(received int64) bool {
+	return e.Decision == domain.Adopt && received > 0 && received < e.Amount
 }
 
 // givenBack is what refunds have given back or are about to.
@@ -124,17 +131,19 @@ func judgeRefunds(e Effect, refunds []commands.PaymentRefund) Verdict {
 	case back == e.Amount && last != nil:
 		return Verdict{Record: []domain.Command{e.refunded(*last)}}
 	case failed != nil:
-		code := failed.FailureReason
-		if code == "" {
-			code = "refund_" + failed.Status
-		}
-		return Verdict{Record: []domain.Command{
-			e.failed(domain.Failure{Code: code, Message: "Stripe could not give the money back."}, failed.ID, failed.RequestID),
-		}}
+		return Verdict{Record: []domain.Command{e.failed(refundFailure(*failed), failed.ID, failed.RequestID)}}
 	case e.Refund != "":
-		return Verdict{Stuck: "Stripe does not know the refund " + e.Refund + " any more."}
+		return Verdict{Lost: true, Stuck: "Stripe does not know the refund " + e.Refund + " any more."}
 	}
 	return Verdict{}
+}
+
+func refundFailure(r commands.PaymentRefund) domain.Failure {
+	code := r.FailureReason
+	if code == "" {
+		code = "refund_" + r.Status
+	}
+	return domain.Failure{Code: code, Message: "Stripe could not give the money back."}
 }
 
 func (e Effect) refundPending(r commands.PaymentRefund) Verdict {
@@ -173,6 +182,19 @@ func (e Effect) refused(no *commands.PaymentRefusal, truth commands.PaymentInten
 // abandoned is what to record when a person has given the effect up and it has not been done.
 func (e Effect) abandoned() domain.Command {
 	return e.failed(domain.Failure{Code: "abandoned", Message: "It was given up; nothing was done at Stripe."}, "", "")
+}
+
+// settled is what to record when a person has said that it was settled outside Stripe.
+func (e Effect) settled() domain.Command {
+	answer := domain.Answer{Request: e.Request, Source: domain.FromElsewhere, Reference: e.Reference}
+	switch e.Kind {
+	case Refund:
+		return domain.RecordRefunded{Amount: e.Amount, Currency: e.Currency, Answer: answer}
+	case Release, Return:
+		return domain.RecordCancelled{How: domain.SettledElsewhere, Answer: answer}
+	default:
+		return domain.RecordCaptured{PaymentIntent: e.PaymentIntent, Amount: e.Amount, Currency: e.Currency, Answer: answer}
+	}
 }
 
 // failed is the failure of what was asked.

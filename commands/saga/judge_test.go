@@ -110,7 +110,7 @@ func TestJudge(t *testing.T) {
 		}},
 		{
 			name: "pending, and not there any more", kind: saga.Refund, refund: "re_1", truth: taken(),
-			want: saga.Verdict{Stuck: "Stripe does not know the refund re_1 any more."},
+			want: saga.Verdict{Lost: true, Stuck: "Stripe does not know the refund re_1 any more."},
 		},
 	} {
 		t.Run(string(tt.kind)+"/"+tt.name, func(t *testing.T) {

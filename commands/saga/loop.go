@@ -20,17 +20,25 @@ type loop struct {
 	tasks   chan task
 	done    chan outcome
 
-	jobs  map[uuid.UUID]*job
-	ready []*job // wait for a worker, first come first served
+	jobs  map[string]*job // by key
+	ready []*job          // wait for a worker, first come first served
 	later waiting
 
+	known      chan struct{} // closed when the log is known as it was at the beginning
+	reconciled chan struct{} // closed when it was compared with Stripe
+	live       chan struct{} // closed when it acts
+
+	told   bool // known is closed
 	verify bool // the next event must be the snapshot's last
 	saved  eventstore.Position
 }
 
-// job is the work on one order's effect.
+// job is the work on one thing: an order's effect, something that Stripe told, or a hold that runs out.
 type job struct {
-	effect    Effect
+	key       string
+	effect    Effect // what an order asked for; of the others, no part is set
+	hint      Hint
+	hold      Hold
 	tries     tries
 	readFirst bool
 	state     jobState
@@ -54,8 +62,9 @@ const batchSize = 500
 
 func newLoop(s *Saga, head eventstore.Position) *loop {
 	return &loop{
-		Saga: s, head: head, jobs: map[uuid.UUID]*job{}, verify: s.at.Event != uuid.Nil, saved: s.at.Checkpoint,
+		Saga: s, head: head, jobs: map[string]*job{}, verify: s.at.Event != uuid.Nil, saved: s.at.Checkpoint,
 		batches: make(chan []eventstore.Recorded), tasks: make(chan task), done: make(chan outcome),
+		known: make(chan struct{}), reconciled: make(chan struct{}), live: make(chan struct{}),
 	}
 }
 
@@ -115,6 +124,7 @@ func (l *loop) run(ctx context.Context) error {
 	defer timer.Stop()
 	snapshots := time.NewTicker(l.cfg.SnapshotEvery)
 	defer snapshots.Stop()
+	reconciled := l.reconciled
 	l.catchUp()
 	for {
 		var tasks chan<- task
@@ -143,6 +153,9 @@ func (l *loop) run(ctx context.Context) error {
 			l.finish(o)
 		case <-timer.C:
 			l.wake(time.Now())
+		case <-reconciled:
+			l.reconcile, reconciled = false, nil
+			l.catchUp()
 		case <-snapshots.C:
 			l.save()
 		}
@@ -168,24 +181,44 @@ func (l *loop) learn(batch []eventstore.Recorded) error {
 		var wanted []Effect
 		if relevant {
 			l.state, wanted = React(l.state, f)
+			l.watched.Watch(f)
 		}
 		l.at.Before, l.at.Checkpoint, l.at.Event = l.at.Checkpoint, r.Position, r.ID
-		e, open := l.state[f.Order]
 		live := l.caughtUp
 		l.mu.Unlock()
 		switch {
 		case !live:
 			l.catchUp()
-		case relevant && (!open || e.Parked):
-			l.drop(f.Order)
-		default:
-			for _, e := range wanted {
-				l.want(e)
-			}
+		case relevant:
+			l.act(f, wanted)
 		}
 	}
 	return nil
 }
+
+// act does what a fact asks for.
+func (l *loop) act(f Fact, wanted []Effect) {
+	if f.StripeEvent != "" {
+		if h, open := l.watched.Hints[f.StripeEvent]; open {
+			l.wantHint(h)
+		} else {
+			l.drop(hintKey(f.StripeEvent))
+		}
+		return
+	}
+	if e, open := l.state[f.Order]; !open || e.Parked {
+		l.drop(effectKey(f.Order))
+	} else {
+		for _, e := range wanted {
+			l.want(e)
+		}
+	}
+	l.wantHold(f.Order)
+}
+
+func effectKey(order uuid.UUID) string { return "effect " + order.String() }
+func hintKey(event string) string      { return "hint " + event }
+func holdKey(order uuid.UUID) string   { return "hold " + order.String() }
 
 // catchUp begins to act when the log is known as it was at the beginning. Whatever is open then may have been asked for
 // before, by a process that is gone.
@@ -195,25 +228,74 @@ func (l *loop) catchUp() {
 	if l.verify || l.caughtUp || l.at.Checkpoint < l.head {
 		return
 	}
+	if l.reconcile {
+		if !l.told {
+			l.told = true
+			close(l.known)
+		}
+		return
+	}
 	l.caughtUp = true
+	close(l.live)
 	for _, e := range l.state {
 		if !e.Parked {
-			l.queue(&job{effect: e, readFirst: true})
+			l.queue(&job{key: effectKey(e.Order), effect: e, readFirst: true})
 		}
+	}
+	for _, h := range l.watched.Hints {
+		l.wantHint(h)
+	}
+	for order := range l.watched.Holds {
+		l.wantHold(order)
 	}
 }
 
 func (l *loop) queue(j *job) {
 	j.state = queued
-	l.jobs[j.effect.Order] = j
+	l.jobs[j.key] = j
 	l.ready = append(l.ready, j)
+}
+
+// wantHint takes on something that Stripe told.
+func (l *loop) wantHint(h Hint) {
+	if key := hintKey(h.ID); l.jobs[key] == nil {
+		l.queue(&job{key: key, hint: h})
+	}
+}
+
+// wantHold takes on an order's hold, to look at it when its time is over, or ends that work when there is none any more.
+func (l *loop) wantHold(order uuid.UUID) {
+	key := holdKey(order)
+	h, held := l.watched.Holds[order]
+	j := l.jobs[key]
+	switch {
+	case j != nil && held && j.hold == h && j.state != dropped:
+	case !held || h.Until.IsZero():
+		l.drop(key)
+	case j == nil:
+		j = &job{key: key, hold: h}
+		l.jobs[key] = j
+		l.waitUntil(j, h.Until)
+	case j.state == running, j.state == changed, j.state == dropped: // a worker is at the old one
+		j.hold, j.state = h, changed
+	default:
+		l.drop(key)
+		l.wantHold(order)
+	}
+}
+
+// waitUntil puts a job off until an instant of the events' clock.
+func (l *loop) waitUntil(j *job, at time.Time) {
+	j.state, j.due = backsOff, time.Now().Add(max(0, at.Sub(l.cfg.Now())))
+	heap.Push(&l.later, j)
 }
 
 // want takes on an effect that the log asks for now, or more that it says of one.
 func (l *loop) want(e Effect) {
-	j := l.jobs[e.Order]
+	key := effectKey(e.Order)
+	j := l.jobs[key]
 	if j == nil {
-		l.queue(&job{effect: e})
+		l.queue(&job{key: key, effect: e})
 		return
 	}
 	took := e.Refund != j.effect.Refund // Stripe has said that it takes its time
@@ -230,17 +312,17 @@ func (l *loop) want(e Effect) {
 		l.rest(j)
 		if took {
 			j.tries.n = 0
-			l.wait(j, true)
+			l.wait(j, true, 0)
 		} else {
 			l.queue(j)
 		}
 	}
 }
 
-// drop ends the work on an order that has its answer, or is parked. A worker that is at it finishes first: one order's
-// effects are never carried out side by side.
-func (l *loop) drop(order uuid.UUID) {
-	j := l.jobs[order]
+// drop ends the work on what has its answer, or is parked. A worker that is at it finishes first: one order's effects are
+// never carried out side by side.
+func (l *loop) drop(key string) {
+	j := l.jobs[key]
 	if j == nil {
 		return
 	}
@@ -253,39 +335,41 @@ func (l *loop) drop(order uuid.UUID) {
 	case backsOff:
 		l.rest(j)
 	}
-	delete(l.jobs, order)
-	l.trouble(order, nil)
+	delete(l.jobs, key)
+	l.trouble(key, nil)
 }
 
 // finish takes a worker's outcome.
 func (l *loop) finish(o outcome) {
-	j := l.jobs[o.order] // it is kept while a worker is at it
+	j := l.jobs[o.key] // it is kept while a worker is at it
 	if o.slow || j.state == dropped {
 		o.err = nil
 	}
-	l.trouble(o.order, o.err)
+	l.trouble(o.key, o.err)
 	if j.effect.Request == o.request {
 		j.tries, j.readFirst = o.tries, true
 	}
 	switch {
 	case j.state == dropped:
-		delete(l.jobs, o.order)
+		delete(l.jobs, o.key)
+	case j.state == changed && j.hold != (Hold{}): // another hold has taken its place
+		l.waitUntil(j, j.hold.Until)
 	case j.state == changed && (!o.slow || j.effect.Request != o.request):
 		l.queue(j)
 	case o.answered:
 		j.state = answered
 	default:
-		l.wait(j, o.slow)
+		l.wait(j, o.slow, o.pause)
 	}
 }
 
-// wait puts a job off.
-func (l *loop) wait(j *job, slow bool) {
+// wait puts a job off, at least for a pause.
+func (l *loop) wait(j *job, slow bool, pause time.Duration) {
 	least, most := l.cfg.MinBackoff, l.cfg.MaxBackoff
 	if slow {
 		least, most = l.cfg.MinPoll, l.cfg.MaxPoll
 	}
-	j.state, j.due = backsOff, time.Now().Add(l.backoff(least, most, j.tries.n))
+	j.state, j.due = backsOff, time.Now().Add(pause+l.backoff(least, most, j.tries.n))
 	heap.Push(&l.later, j)
 }
 
@@ -319,14 +403,16 @@ func (l *loop) save() {
 	if l.cfg.SnapshotPath == "" || l.at.Checkpoint == l.saved {
 		return
 	}
-	if err := l.at.save(l.cfg.SnapshotPath, l.state); err != nil {
+	if err := l.at.save(l.cfg.SnapshotPath, l.state, l.watched); err != nil {
 		l.cfg.Logger.Warn("saga: the snapshot can't be written", "error", err)
 		return
 	}
 	l.saved = l.at.Checkpoint
 }
 
-func (j *job) task() task { return task{effect: j.effect, readFirst: j.readFirst, tries: j.tries} }
+func (j *job) task() task {
+	return task{key: j.key, effect: j.effect, hint: j.hint, hold: j.hold, readFirst: j.readFirst, tries: j.tries}
+}
 
 // waiting is a heap of jobs, the one that is due first on top.
 type waiting []*job
@@ -349,4 +435,34 @@ func (w *waiting) Pop() any {
 	old[len(old)-1] = nil
 	*w = old[:len(old)-1]
 	return j
+}
+
+// reconcileFirst compares everything with Stripe, until that has succeeded once, if it is asked for.
+func (l *loop) reconcileFirst(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-l.live:
+		return nil
+	case <-l.known:
+	}
+	for n := 0; ; n++ {
+		l.stands(errReconciling)
+		err := l.SweepAll(ctx, l.cfg.Now().Add(-l.cfg.ReconcileSpan))
+		if err == nil {
+			l.stands(nil)
+			l.sweptNow(func(s *swept) { s.All = l.cfg.Now() })
+			close(l.reconciled)
+			return nil
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		l.cfg.Logger.Warn("saga: can't compare with Stripe yet; nothing is asked before that", "error", err)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(l.backoff(l.cfg.MinBackoff, l.cfg.MaxBackoff, n)):
+		}
+	}
 }

@@ -14,9 +14,12 @@ import (
 	"github.com/orderledger/orderledger/domain"
 )
 
-// task is one attempt at an effect.
+// task is one attempt at a job.
 type task struct {
+	key       string
 	effect    Effect
+	hint      Hint
+	hold      Hold
 	readFirst bool // somebody may have asked before: look at the truth before asking
 	tries     tries
 }
@@ -40,12 +43,13 @@ func (t *tries) asked(id string) {
 
 // outcome is what came of an attempt.
 type outcome struct {
-	order   uuid.UUID
-	request uuid.UUID
+	key     string
+	request uuid.UUID // of an effect
 	// answered says that what was to be recorded is in the log; the log will say so. Otherwise it is to be looked at again:
 	// soon, or as slowly as one follows what Stripe takes days for.
 	answered, slow bool
-	err            error // why it must be looked at again, for people
+	pause          time.Duration // before which looking again is no use
+	err            error         // why it must be looked at again, for people
 	tries          tries
 }
 
@@ -57,21 +61,41 @@ var errAtWork = errors.New("stripe works on it")
 // actor is who records answers.
 var actor = domain.Actor{ID: "saga", Role: domain.System, Via: domain.ViaSaga}
 
-// attempt makes one attempt. It asks Stripe at most once for the act, and never before it has looked, if somebody may have
+// attempt makes one attempt. It asks Stripe at most once for an act, and never before it has looked, if somebody may have
 // asked before.
 func (s *Saga) attempt(ctx context.Context, t task) outcome {
 	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
-	a := &attempt{saga: s, effect: t.effect, outcome: outcome{order: t.effect.Order, request: t.effect.Request, tries: t.tries}}
+	a := &attempt{saga: s, effect: t.effect, outcome: outcome{key: t.key, request: t.effect.Request, tries: t.tries}}
 	a.tries.n++
-	err := a.run(ctx, t.readFirst)
+	var err error
+	switch {
+	case t.hint.ID != "":
+		err = s.followHint(ctx, t.hint)
+	case t.hold.PaymentIntent != "":
+		err = s.followHold(ctx, t.hold)
+	default:
+		err = a.run(ctx, t.readFirst)
+	}
 	a.answered, a.err = err == nil, err
 	a.slow = errors.Is(err, errAtWork)
+	if a.pause = notNow(err); a.pause > 0 {
+		a.tries.n-- // nobody was asked
+	}
 	if err != nil && !a.slow && ctx.Err() == nil {
-		s.cfg.Logger.Warn("saga: not done yet", "order", a.order, "effect", a.effect.Kind, "request", a.request,
+		s.cfg.Logger.Warn("saga: not done yet", "job", a.key, "effect", a.effect.Kind, "request", a.request,
 			"attempt", a.tries.n, "error", err)
 	}
 	return a.outcome
+}
+
+// notNow is how long Stripe takes no questions, from anybody: it was asked too often, or refuses the key. 0 when it does.
+func notNow(err error) time.Duration {
+	var unknown *commands.PaymentUnknown
+	if !errors.As(err, &unknown) || (unknown.Reason != commands.UnknownRateLimit && unknown.Reason != commands.UnknownCredentials) {
+		return 0
+	}
+	return max(unknown.RetryAfter, time.Second)
 }
 
 // attempt is the state of one attempt.
@@ -93,20 +117,25 @@ func (a *attempt) run(ctx context.Context, readFirst bool) error {
 	if readFirst || tooOld || e.Refund != "" || e.Decision != "" {
 		verdict, _, err := a.read(ctx)
 		var no *commands.PaymentRefusal
-		switch {
-		case errors.As(err, &no) && e.Decision == domain.Abandon:
-			return a.record(ctx, e.abandoned())
-		case errors.As(err, &no):
-			return a.park(ctx, notShown+no.Message)
-		case err != nil:
+		switch refused := errors.As(err, &no); {
+		case err != nil && !refused:
 			return err
+		case refused && e.Decision != domain.Abandon && e.Decision != domain.Settle:
+			return a.park(ctx, notShown+no.Message)
+		case !verdict.Wait && e.Decision == domain.Settle && (verdict.Open() || verdict.Stuck != ""):
+			return a.record(ctx, append(verdict.Record, e.settled())...)
+		case e.Decision == domain.Abandon && (verdict.Open() || verdict.Lost):
+			return a.record(ctx, e.abandoned())
 		case !verdict.Open():
 			return a.settle(ctx, verdict)
-		case e.Decision == domain.Abandon:
-			return a.record(ctx, e.abandoned())
+		case e.Decision == domain.Adopt:
+			return a.park(ctx, "Stripe does not show that it was done, so there is nothing to adopt.")
 		case tooOld:
 			return a.park(ctx, "It was not done within the time for which Stripe remembers a request.")
 		}
+	}
+	if (e.Kind == Refund || e.Kind == Return) && e.Charge == "" {
+		return a.park(ctx, "The payment was settled outside Stripe, so Stripe can't give it back. Give it back there, then settle this with the reference.")
 	}
 	return a.ask(ctx)
 }
@@ -238,19 +267,16 @@ func (a *attempt) park(ctx context.Context, reason string) error {
 	if err != nil {
 		return fmt.Errorf("park: %w", err)
 	}
-	a.saga.cfg.Logger.Error("saga: parked, a person must look", "order", a.order, "effect", a.effect.Kind,
+	a.saga.cfg.Logger.Error("saga: parked, a person must look", "order", a.effect.Order, "effect", a.effect.Kind,
 		"request", a.request, "reason", reason, "stripe_requests", strings.Join(a.tries.requests, " "))
 	return nil
 }
 
 // handle gives one command. Its id follows from what it answers, so that recording the same again is recognised for ever.
 func (a *attempt) handle(ctx context.Context, c domain.Command) error {
-	e, what := a.effect, c.CommandName()
-	if seen, ok := c.(domain.RecordExternalChange); ok {
-		what += " " + seen.Object + " " + seen.Change
-	}
+	e := a.effect
 	_, err := a.saga.cfg.Handler.Handle(ctx, commands.Request{
-		OrderID: e.Order, Command: c, CommandID: uuid.NewSHA1(e.Request, []byte(what)), Actor: actor,
+		OrderID: e.Order, Command: c, CommandID: commandID(e.Order, c), Actor: actor,
 		CorrelationID: e.Correlation, CausationID: e.Request,
 	})
 	return err

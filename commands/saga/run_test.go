@@ -265,7 +265,7 @@ func TestBackoffStaysWithinItsBounds(t *testing.T) {
 						return stripesim.Fault{}
 					}
 					sent <- time.Now()
-					return stripesim.Fault{Kind: stripesim.RateLimited}
+					return stripesim.Fault{Kind: stripesim.ErrorBefore}
 				})
 				p := w.start(func(c *saga.Config) { c.Rand = func() float64 { return tt.share } })
 				defer p.stop()

@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/orderledger/orderledger/commands"
@@ -22,11 +21,13 @@ type Config struct {
 	Codec    eventstore.Codec
 	Handler  *commands.Handler
 	Payments commands.Payments
-	Now      func() time.Time // default time.Now; the clock of the events' envelopes
-	Logger   *slog.Logger     // default slog.Default
+	// Lists lets it look for what no webhook told; nil: it doesn't.
+	Lists  commands.PaymentLists
+	Now    func() time.Time // default time.Now; the clock of the events' envelopes
+	Logger *slog.Logger     // default slog.Default
 	// SnapshotPath is a file that saves reading the whole log at the next start; empty for none. It may be deleted at any time.
 	SnapshotPath  string
-	SnapshotEvery time.Duration // default 10 s, and when Run ends
+	SnapshotEvery time.Duration // default 1 min, and when Run ends
 	Workers       int           // effects of so many orders are carried out side by side; default 8
 	// MaxReady bounds how many effects wait for a worker; while there are more, the log is not read on. Default 1,024.
 	MaxReady int
@@ -37,7 +38,15 @@ type Config struct {
 	MinPoll, MaxPoll time.Duration
 	// KeyLife is how long after its request a key may be sent; default 23 h, since Stripe forgets keys after 24 h.
 	KeyLife time.Duration
-	Rand    func() float64 // in [0, 1); default math/rand's
+	// EventsEvery is how often undelivered events are looked for (default 1 h), SweepEvery how often everything that is not final
+	// (default 24 h), and SweepSpan how far that looks back (default 35 days, longer than any hold).
+	EventsEvery, SweepEvery, SweepSpan time.Duration
+	// ReconcileSpan is how far reconciling looks back; default 180 days, for which Stripe lets charges be disputed.
+	ReconcileSpan time.Duration
+	// ReconcileFirst compares everything with Stripe before anything is asked of it: for a log that was restored, and may not
+	// know what it has asked for. It is done unasked when the log is older than the snapshot.
+	ReconcileFirst bool
+	Rand           func() float64 // in [0, 1); default math/rand's
 }
 
 func (c Config) withDefaults() Config {
@@ -45,7 +54,11 @@ func (c Config) withDefaults() Config {
 		v *time.Duration
 		d time.Duration
 	}{
-		{&c.SnapshotEvery, 10 * time.Second},
+		{&c.SnapshotEvery, time.Minute},
+		{&c.EventsEvery, time.Hour},
+		{&c.SweepEvery, 24 * time.Hour},
+		{&c.SweepSpan, 35 * 24 * time.Hour},
+		{&c.ReconcileSpan, 180 * 24 * time.Hour},
 		{&c.MinBackoff, time.Second},
 		{&c.MaxBackoff, 15 * time.Minute},
 		{&c.MinPoll, 10 * time.Second},
@@ -78,10 +91,14 @@ func (c Config) check() error {
 	switch {
 	case c.Log == nil || c.Handler == nil || c.Payments == nil:
 		return errors.New("saga: a log, a handler and payments are required")
+	case c.ReconcileFirst && c.Lists == nil:
+		return errors.New("saga: to reconcile first, lists are required")
 	case c.Workers < 0 || c.MaxReady < 0:
 		return errors.New("saga: a limit is negative")
 	case c.MinBackoff < 0 || c.MaxBackoff < c.MinBackoff || c.MinPoll < 0 || c.MaxPoll < c.MinPoll || c.SnapshotEvery < 0:
 		return errors.New("saga: a backoff's end lies before its beginning")
+	case c.EventsEvery < 0 || c.SweepEvery < 0 || c.SweepSpan < 0:
+		return errors.New("saga: a sweep's time is negative")
 	case c.KeyLife < 0 || c.KeyLife >= 24*time.Hour:
 		return errors.New("saga: keys must be younger than the 24 h after which Stripe forgets them")
 	}
@@ -94,11 +111,14 @@ type Saga struct {
 
 	mu       sync.Mutex // guards what Status tells
 	state    State
-	at       snapshot // its checkpoint; Open is not used
+	watched  Watched
+	at       snapshot // its checkpoint; what is folded is not used
 	caughtUp bool
 	running  bool
-	err      error               // why it stopped, or does not go on now
-	troubles map[uuid.UUID]error // why orders' last attempts came to nothing
+	// reconcile says that everything is to be compared with Stripe before anything is asked. Set before the run's goroutines start.
+	reconcile bool
+	err       error            // why it stopped, or does not go on now
+	troubles  map[string]error // why jobs' last attempts came to nothing, by their keys
 }
 
 // New returns a Saga that does nothing until Run.
@@ -107,7 +127,7 @@ func New(cfg Config) (*Saga, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	return &Saga{cfg: cfg, state: State{}}, nil
+	return &Saga{cfg: cfg, state: State{}, watched: newWatched()}, nil
 }
 
 // Status is how the saga stands.
@@ -116,8 +136,11 @@ type Status struct {
 	Ready bool `json:"ready"`
 	// Open counts the effects without an answer, the Parked ones among them; Oldest is when the oldest that is not parked was
 	// asked for, nil when there is none.
-	Open       int                 `json:"open"`
-	Parked     int                 `json:"parked"`
+	Open   int `json:"open"`
+	Parked int `json:"parked"`
+	// Hints counts what Stripe told of and nobody has looked at yet, Holds the holds that are watched.
+	Hints      int                 `json:"hints"`
+	Holds      int                 `json:"holds"`
 	Oldest     *time.Time          `json:"oldest"`
 	Checkpoint eventstore.Position `json:"checkpoint"`
 	// Error is why it stopped or can't read the log now; else why the last attempt failed at the oldest effect whose did.
@@ -128,10 +151,10 @@ type Status struct {
 func (s *Saga) Status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st := Status{Ready: s.caughtUp && s.running, Open: len(s.state), Checkpoint: s.at.Checkpoint}
+	st := Status{Ready: s.caughtUp && s.running, Open: len(s.state), Checkpoint: s.at.Checkpoint, Hints: len(s.watched.Hints), Holds: len(s.watched.Holds)}
 	err := s.err
 	var since time.Time
-	for id, e := range s.state {
+	for _, e := range s.state {
 		if e.Parked {
 			st.Parked++
 			continue
@@ -139,7 +162,7 @@ func (s *Saga) Status() Status {
 		if st.Oldest == nil || e.Since.Before(*st.Oldest) {
 			st.Oldest = &e.Since
 		}
-		if trouble := s.troubles[id]; trouble != nil && s.err == nil && (err == nil || e.Since.Before(since)) {
+		if trouble := s.troubles[effectKey(e.Order)]; trouble != nil && s.err == nil && (err == nil || e.Since.Before(since)) {
 			err, since = trouble, e.Since
 		}
 	}
@@ -165,10 +188,13 @@ func (s *Saga) Run(ctx context.Context) error {
 		s.cfg.Logger.Warn("saga: the snapshot can't be used, the log is read from its beginning", "error", err)
 	}
 	s.begin(at)
+	s.reconcile = s.cfg.ReconcileFirst
 	err = s.run(ctx)
 	if errors.Is(err, errForeignSnapshot) {
-		s.cfg.Logger.Warn("saga: the snapshot is not of this log, which is read from its beginning")
+		s.cfg.Logger.Warn("saga: the log does not hold what the snapshot has seen, so it may have been restored: it is read from its " +
+			"beginning, and compared with Stripe before anything is asked")
 		s.begin(snapshot{})
+		s.reconcile = s.cfg.Lists != nil
 		err = s.run(ctx)
 	}
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
@@ -181,14 +207,18 @@ func (s *Saga) Run(ctx context.Context) error {
 	return err
 }
 
+// errReconciling is why the saga is not ready meanwhile.
+var errReconciling = errors.New("comparing the ledger with Stripe before anything is asked")
+
 // errForeignSnapshot means that the log does not hold what the snapshot says that it has seen.
 var errForeignSnapshot = errors.New("the snapshot is not of this log")
 
 func (s *Saga) begin(at snapshot) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.at, s.state, s.caughtUp, s.running, s.err, s.troubles = at, at.state(), false, true, nil, map[uuid.UUID]error{}
-	s.at.Open = nil
+	s.at, s.caughtUp, s.running, s.err, s.troubles = at, false, true, nil, map[string]error{}
+	s.state, s.watched = at.folded()
+	s.at.Open, s.at.Holds, s.at.Hints = nil, nil, nil
 }
 
 func (s *Saga) run(ctx context.Context) error {
@@ -211,6 +241,8 @@ func (s *Saga) run(ctx context.Context) error {
 		g.Go(func() error { return l.work(ctx) })
 	}
 	g.Go(func() error { return l.run(ctx) })
+	g.Go(func() error { return l.sweep(ctx) })
+	g.Go(func() error { return l.reconcileFirst(ctx) })
 	err = g.Wait()
 	if !errors.Is(err, errForeignSnapshot) {
 		l.save()
@@ -246,13 +278,13 @@ func (s *Saga) stands(err error) {
 	s.err = err
 }
 
-// trouble tells Status why an order's last attempt came to nothing; nil when it did not, or when that is past.
-func (s *Saga) trouble(order uuid.UUID, err error) {
+// trouble tells Status why a job's last attempt came to nothing; nil when it did not, or when that is past.
+func (s *Saga) trouble(key string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err == nil {
-		delete(s.troubles, order)
+		delete(s.troubles, key)
 	} else {
-		s.troubles[order] = err
+		s.troubles[key] = err
 	}
 }

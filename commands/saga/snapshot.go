@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -16,7 +17,7 @@ import (
 )
 
 // snapshotVersion is that of the file's form and of React. Another one is not read: the log is folded from its beginning.
-const snapshotVersion = 1
+const snapshotVersion = 2
 
 // snapshot is the state up to a checkpoint. It only saves time: without it the log is folded from its beginning.
 type snapshot struct {
@@ -27,6 +28,9 @@ type snapshot struct {
 	Checkpoint eventstore.Position `json:"checkpoint"`
 	Event      uuid.UUID           `json:"event"`
 	Open       []Effect            `json:"open"`
+	Holds      []Hold              `json:"holds"`
+	Hints      []Hint              `json:"hints"`
+	Swept      swept               `json:"swept"`
 }
 
 // loadSnapshot reads the file; the zero snapshot and why, when it can't be used. No file, or no path, is no error.
@@ -51,18 +55,26 @@ func loadSnapshot(path string) (snapshot, error) {
 	return s, nil
 }
 
-func (s snapshot) state() State {
-	st := State{}
+func (s snapshot) folded() (State, Watched) {
+	st, w := State{}, newWatched()
 	for _, e := range s.Open {
 		st[e.Order] = e
 	}
-	return st
+	for _, h := range s.Holds {
+		w.Holds[h.Order] = h
+	}
+	for _, h := range s.Hints {
+		w.Hints[h.ID] = h
+	}
+	return st, w
 }
 
 // save replaces the file at once: a reader, or a crash, finds the old one or the new one.
-func (s snapshot) save(path string, st State) (err error) {
+func (s snapshot) save(path string, st State, w Watched) (err error) {
 	s.Version = snapshotVersion
 	s.Open = slices.SortedFunc(maps.Values(st), func(a, b Effect) int { return slices.Compare(a.Order[:], b.Order[:]) })
+	s.Holds = slices.SortedFunc(maps.Values(w.Holds), func(a, b Hold) int { return slices.Compare(a.Order[:], b.Order[:]) })
+	s.Hints = slices.SortedFunc(maps.Values(w.Hints), func(a, b Hint) int { return strings.Compare(a.ID, b.ID) })
 	b, err := json.Marshal(s)
 	if err != nil {
 		return err
