@@ -1,0 +1,388 @@
+package saga_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/orderledger/orderledger/commands"
+	"github.com/orderledger/orderledger/commands/saga"
+	"github.com/orderledger/orderledger/commands/stripepay/stripesim"
+	"github.com/orderledger/orderledger/domain"
+	"github.com/orderledger/orderledger/domain/eventstore"
+)
+
+// tell is Stripe's webhook: it says where to look.
+func (w *world) tell(event string, id uuid.UUID) {
+	w.t.Helper()
+	w.tellOf(event, w.order(id).Hold.PaymentIntent)
+}
+
+func (w *world) tellOf(event, paymentIntent string) {
+	w.t.Helper()
+	if _, err := (commands.Inbox{Handler: w.clerk}).Receive(context.Background(), commands.PaymentEvent{
+		ID: event, Type: "charge.captured", Object: "ch_1", PaymentIntent: paymentIntent, Created: time.Now(),
+	}, domain.ViaWebhook); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// outcome is what came of what Stripe told; empty when nobody has looked yet.
+func (w *world) outcome(event string) string {
+	w.t.Helper()
+	for r, err := range w.log.ReadStream(context.Background(), eventstore.WebhookStream(event), 0) {
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		e, _, err := eventstore.Codec{}.Decode(r)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		return e.(eventstore.StripeEventHandled).Outcome
+	}
+	return ""
+}
+
+func (w *world) lastActor(id uuid.UUID) domain.Actor {
+	w.t.Helper()
+	var last domain.Actor
+	for r, err := range w.log.ReadStream(context.Background(), eventstore.OrderStream(id), eventstore.NoStream) {
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		env, err := eventstore.ReadEnvelope(r.Event)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		last = env.Actor
+	}
+	return last
+}
+
+// A hold that nobody took is seen to be gone when Stripe says that it is, and not before; whether this process watched it all
+// the time, began in between, or has a snapshot.
+func TestHoldRunsOut(t *testing.T) {
+	for _, restart := range []bool{false, true} {
+		inWorld(t, func(w *world) {
+			snapshot := t.TempDir() + "/snapshot.json"
+			use := func(c *saga.Config) { c.SnapshotPath = snapshot }
+			id := w.place(visa)
+			p := w.start(use)
+			until := w.order(id).Hold.CaptureBefore
+			pass(time.Until(until) - time.Hour)
+			if w.order(id).HoldExpired || !slices.Contains(w.order(id).Badges(time.Now()), domain.BadgeAuthorizationExpiring) {
+				t.Error("an hour before its end it is not expiring")
+			}
+			if restart {
+				p.stop()
+				p = w.start(use)
+			}
+			defer func() { p.stop() }()
+			pass(2 * time.Hour)
+			synctest.Wait()
+			w.ends(id, "Accepted", "AuthorizationExpired")
+			if actor := w.lastActor(id); actor != commands.Stripe(domain.ViaSaga) {
+				t.Errorf("recorded by %+v", actor)
+			}
+			if st := p.Status(); st.Holds != 0 {
+				t.Errorf("%+v", st)
+			}
+			_, err := w.clerk.Handle(context.Background(), commands.Request{OrderID: id, Command: domain.Capture{}, CommandID: uuid.New()})
+			var no *domain.Rejection
+			if !errors.As(err, &no) || no.Code != domain.AuthorizationGone {
+				t.Errorf("capturing afterwards: %v", err)
+			}
+		})
+	}
+}
+
+// What Stripe tells is looked at once, however often it tells, and recorded as Stripe's.
+func TestToldOfAnActFromOutside(t *testing.T) {
+	inWorld(t, func(w *world) {
+		id := w.place(visa)
+		p := w.start()
+		defer p.stop()
+		if _, err := w.stripe.Capture(context.Background(), w.elsewhere(id, total)); err != nil {
+			t.Fatal(err)
+		}
+		w.tell("evt_1", id)
+		w.tell("evt_1", id)
+		w.tell("evt_2", id)
+		synctest.Wait()
+		w.ends(id, "Accepted", "PaymentCaptured")
+		if actor := w.lastActor(id); actor != commands.Stripe(domain.ViaWebhook) {
+			t.Errorf("recorded by %+v", actor)
+		}
+		outcomes := []string{w.outcome("evt_1"), w.outcome("evt_2")}
+		slices.Sort(outcomes) // two workers may look at them side by side
+		if outcomes[1] != "recorded" && outcomes[0] != "recorded" {
+			t.Errorf("outcomes %v", outcomes)
+		}
+		if st := p.Status(); st.Hints != 0 {
+			t.Errorf("%+v", st)
+		}
+	})
+}
+
+func TestToldOfWhatIsNotOurs(t *testing.T) {
+	inWorld(t, func(w *world) {
+		p := w.start()
+		defer p.stop()
+		pi, err := w.stripe.Authorize(context.Background(), commands.PaymentRequest{
+			Key: "somebody else", OrderID: "their order", Amount: 5000, Currency: "USD",
+		}, visa)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.tellOf("evt_1", pi.ID)
+		w.tellOf("evt_2", "pi_unknown")
+		w.tellOf("evt_3", "")
+		synctest.Wait()
+		for _, event := range []string{"evt_1", "evt_2", "evt_3"} {
+			if got := w.outcome(event); got != "not ours" {
+				t.Errorf("%s: %q", event, got)
+			}
+		}
+	})
+}
+
+// A payment of ours may be told of before its order arrives: that is not dropped, and not waited for for ever.
+func TestToldBeforeTheOrderArrives(t *testing.T) {
+	inWorld(t, func(w *world) {
+		p := w.start()
+		defer p.stop()
+		authorize := func(n int) domain.Intake {
+			in := intake(n)
+			pi, err := w.stripe.Authorize(context.Background(), commands.PaymentRequest{
+				Key: in.OrderNumber, OrderID: in.ID().String(), Amount: total, Currency: "USD",
+			}, visa)
+			if err != nil {
+				t.Fatal(err)
+			}
+			in.Payment.PaymentIntent = pi.ID
+			return in
+		}
+		comes, never := authorize(1), authorize(2)
+		w.tellOf("evt_1", comes.Payment.PaymentIntent)
+		w.tellOf("evt_2", never.Payment.PaymentIntent)
+		pass(30 * time.Minute)
+		if w.outcome("evt_1") != "" {
+			t.Error("it is called handled before its order is here")
+		}
+		w.do(comes.ID(), domain.Place{Intake: comes, Authorization: domain.Authorization{
+			PaymentIntent: comes.Payment.PaymentIntent, Status: "requires_capture", Amount: total, Currency: "USD", OrderID: comes.ID().String(),
+		}})
+		pass(4 * 24 * time.Hour)
+		if got := w.outcome("evt_1"); got != "nothing new" {
+			t.Errorf("evt_1: %q", got)
+		}
+		if got := w.outcome("evt_2"); got != "no order" {
+			t.Errorf("evt_2: %q", got)
+		}
+	})
+}
+
+// Stripe may tell of an act of ours before it answers it.
+func TestToldBeforeOurAnswer(t *testing.T) {
+	for _, a := range acts {
+		t.Run(a.name, func(t *testing.T) {
+			inWorld(t, func(w *world) {
+				id := a.prepare(w, visa)
+				release := make(chan struct{})
+				w.sim.Fail(stripesim.FailTimes(1, func(r stripesim.Request) bool { return r.Method == "POST" }, stripesim.Fault{HoldAnswer: release}))
+				p := w.start()
+				defer p.stop()
+				w.do(id, a.do)
+				synctest.Wait() // Stripe has done it, and its answer is on the way
+				w.tell("evt_1", id)
+				synctest.Wait()
+				w.ends(id, a.tells...)
+				if got := w.outcome("evt_1"); got != "recorded" {
+					t.Errorf("outcome %q", got)
+				}
+				close(release)
+				p.settle()
+				w.ends(id, a.tells...)
+			})
+		})
+	}
+}
+
+// held keeps the answer to a question until it is let go.
+type held struct {
+	commands.Payments
+	asked, release chan struct{}
+	done           *atomic.Bool
+}
+
+func (h held) Read(ctx context.Context, id string) (commands.PaymentIntent, error) {
+	pi, err := h.Payments.Read(ctx, id)
+	if h.done.CompareAndSwap(false, true) {
+		close(h.asked)
+		<-h.release
+	}
+	return pi, err
+}
+
+// A process that was held up after it had read the truth records nothing on it when the order has gone on: here, that money
+// is back which has long come home.
+func TestZombie(t *testing.T) {
+	inWorld(t, func(w *world) {
+		id := w.place("pm_card_refundFail")
+		p := w.start()
+		w.do(id, domain.Capture{})
+		p.settle()
+		p.stop()
+		back, err := w.stripe.Refund(context.Background(), w.elsewhere(id, total))
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := held{w.stripe, make(chan struct{}), make(chan struct{}), &atomic.Bool{}}
+		w.tell("evt_1", id)
+		zombie := w.start(func(c *saga.Config) { c.Payments = h })
+		<-h.asked
+		fresh := w.start()
+		defer fresh.stop()
+		fresh.settle()
+		synctest.Wait()
+		if err := w.sim.SettleRefund(context.Background(), back.ID); err != nil {
+			t.Fatal(err)
+		}
+		w.tell("evt_2", id)
+		synctest.Wait()
+		story := []string{"PaymentCaptured", "Refunded", "RefundFailed"}
+		if _, names := w.events(id); !slices.Equal(names[len(names)-3:], story) {
+			t.Fatalf("%v", names)
+		}
+		close(h.release)
+		synctest.Wait()
+		zombie.stop()
+		if _, names := w.events(id); !slices.Equal(names[len(names)-3:], story) {
+			t.Errorf("the zombie recorded: %v", names)
+		}
+		if o := w.order(id); o.Tab() != domain.TabPaid || !o.RefundFailed {
+			t.Errorf("%s, refund failed: %v", o.Tab(), o.RefundFailed)
+		}
+	})
+}
+
+func TestParkedThenSettledElsewhere(t *testing.T) {
+	for _, a := range acts {
+		t.Run(a.name, func(t *testing.T) {
+			inWorld(t, func(w *world) {
+				p := w.start()
+				defer p.stop()
+				id := parked(w, p, a)
+				before := w.totals(id)
+				w.do(id, domain.Resume{Decision: domain.Settle, Reference: "TRANSFER-1"})
+				p.settle()
+				if after := w.totals(id); after != before {
+					t.Errorf("Stripe was asked: %+v, before %+v", after, before)
+				}
+				events, names := w.events(id)
+				want := append([]string{"Parked", "Resumed"}, a.tells[1:]...)
+				if !slices.Equal(names[len(names)-len(want):], want) {
+					t.Fatalf("the order's story is %v, want an end of %v", names, want)
+				}
+				var answer domain.Answer
+				switch e := events[len(events)-len(a.tells)+1].(type) {
+				case domain.PaymentCaptured:
+					answer = e.Answer
+				case domain.Refunded:
+					answer = e.Answer
+				case domain.Cancelled:
+					answer = e.Answer
+				}
+				if answer.Source != domain.FromElsewhere || answer.Reference != "TRANSFER-1" {
+					t.Errorf("%+v", answer)
+				}
+			})
+		})
+	}
+}
+
+func TestParkedThenAdopted(t *testing.T) {
+	for _, a := range acts {
+		t.Run(a.name, func(t *testing.T) {
+			inWorld(t, func(w *world) {
+				p := w.start()
+				defer p.stop()
+				id := parked(w, p, a)
+				w.do(id, domain.Resume{Decision: domain.Adopt, Evidence: "the dashboard shows it"})
+				p.settle()
+				if _, names := w.events(id); names[len(names)-1] != "Parked" {
+					t.Fatalf("Stripe shows nothing, and the order's story is %v", names)
+				}
+				var err error
+				switch r := w.elsewhere(id, total); a.path {
+				case "/capture":
+					_, err = w.stripe.Capture(context.Background(), r)
+				case "/cancel":
+					_, err = w.stripe.Release(context.Background(), r)
+				default:
+					_, err = w.stripe.Refund(context.Background(), r)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				w.do(id, domain.Resume{Decision: domain.Adopt, Evidence: "the dashboard shows it"})
+				p.settle()
+				w.ends(id, append([]string{"Parked", "Resumed"}, a.tells[1:]...)...)
+			})
+		})
+	}
+}
+
+// Somebody captured a part at Stripe: a person may take that as the payment, and then a refund gives back just that.
+func TestAnotherAmountAdopted(t *testing.T) {
+	inWorld(t, func(w *world) {
+		id := w.place(visa)
+		if _, err := w.stripe.Capture(context.Background(), w.elsewhere(id, 40000)); err != nil {
+			t.Fatal(err)
+		}
+		p := w.start()
+		defer p.stop()
+		w.do(id, domain.Capture{})
+		p.settle()
+		if _, names := w.events(id); !slices.Contains(names, "Parked") {
+			t.Fatalf("not parked: %v", names)
+		}
+		w.do(id, domain.Resume{Decision: domain.Adopt, Evidence: "agreed with the customer"})
+		p.settle()
+		if o := w.order(id); !o.Captured() || o.Taken != 40000 {
+			t.Fatalf("taken: %d", o.Taken)
+		}
+		w.do(id, domain.Refund{})
+		p.settle()
+		if got := w.totals(id); w.order(id).Tab() != domain.TabRefunded || got.Refunded != 40000 || got.Captured != 40000 {
+			t.Errorf("%s, %+v", w.order(id).Tab(), got)
+		}
+	})
+}
+
+// What was settled outside Stripe can't be given back there.
+func TestRefundOfWhatWasSettledElsewhere(t *testing.T) {
+	inWorld(t, func(w *world) {
+		p := w.start()
+		defer p.stop()
+		id := parked(w, p, acts[0])
+		w.do(id, domain.Resume{Decision: domain.Settle, Reference: "TRANSFER-1"})
+		p.settle()
+		w.do(id, domain.Refund{})
+		p.settle()
+		if _, names := w.events(id); names[len(names)-1] != "Parked" {
+			t.Fatalf("%v", names)
+		}
+		w.do(id, domain.Resume{Decision: domain.Settle, Reference: "TRANSFER-2"})
+		p.settle()
+		if o := w.order(id); o.Tab() != domain.TabRefunded {
+			t.Errorf("%s", o.Tab())
+		}
+	})
+}
