@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/stripe/stripe-go/v76"
+	"github.com/stripe/stripe-go/v76/dispute"
 	"github.com/stripe/stripe-go/v76/paymentintent"
 	"github.com/stripe/stripe-go/v76/refund"
 	"golang.org/x/time/rate"
@@ -47,20 +48,22 @@ const (
 	defaultTimeout  = 30 * time.Second
 	defaultPerSec   = 20
 	maxBody         = 4 << 20 // an answer that is larger counts as unreadable
-	maxRefundPages  = 100
-	refundsOnAPage  = 100
 	maxKeyLength    = 255
 	maxMetadataSize = 500
 )
 
-// Client is commands.Payments at Stripe. It may be used by many goroutines.
+// Client is commands.Payments and commands.PaymentLists at Stripe. It may be used by many goroutines.
 type Client struct {
-	mode    Mode
-	timeout time.Duration
-	limit   *rate.Limiter
-	idle    interface{ CloseIdleConnections() }
-	intents paymentintent.Client
-	refunds refund.Client
+	mode     Mode
+	timeout  time.Duration
+	limit    *rate.Limiter
+	log      *slog.Logger
+	idle     interface{ CloseIdleConnections() }
+	backend  stripe.Backend
+	key      string
+	intents  paymentintent.Client
+	refunds  refund.Client
+	disputes dispute.Client
 }
 
 // New checks the configuration and makes a client; it asks Stripe nothing.
@@ -89,9 +92,10 @@ func New(c Config) (*Client, error) {
 		},
 	})
 	return &Client{
-		mode: c.Mode, timeout: c.Timeout, limit: c.limiter(), idle: transport,
-		intents: paymentintent.Client{B: backend, Key: c.Key},
-		refunds: refund.Client{B: backend, Key: c.Key},
+		mode: c.Mode, timeout: c.Timeout, limit: c.limiter(), log: c.Logger, idle: transport, backend: backend, key: c.Key,
+		intents:  paymentintent.Client{B: backend, Key: c.Key},
+		refunds:  refund.Client{B: backend, Key: c.Key},
+		disputes: dispute.Client{B: backend, Key: c.Key},
 	}, nil
 }
 
