@@ -180,7 +180,8 @@ func (g *gate) health() error {
 	if g.refused.Cause != nil {
 		why = ", " + g.refused.Cause.Error()
 	}
-	return fmt.Errorf("Stripe refuses the key since %s: status %d, request %s%s", g.since.UTC().Format(time.RFC3339), g.refused.Status, g.refused.RequestID, why)
+	return fmt.Errorf("the key is refused by Stripe since %s: status %d, request %s%s",
+		g.since.UTC().Format(time.RFC3339), g.refused.Status, g.refused.RequestID, why)
 }
 
 // Health is what is wrong between here and Stripe that a person must put right, in a sentence; nil when nothing is known to be.

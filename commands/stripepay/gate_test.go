@@ -127,7 +127,7 @@ func TestARefusedKeyStopsAllCalls(t *testing.T) {
 				}
 			}
 			health, stats := c.Health(), c.Stats()
-			if health == nil || !strings.HasPrefix(health.Error(), "Stripe refuses the key since 2000-01-01T00:00:00Z: status 40") ||
+			if health == nil || !strings.HasPrefix(health.Error(), "the key is refused by Stripe since 2000-01-01T00:00:00Z: status 40") ||
 				!strings.HasSuffix(health.Error(), "request req_1, the key lacks the permission rak_dispute_read") || !stats.CircuitOpen {
 				t.Errorf("%v, %+v", health, stats)
 			}

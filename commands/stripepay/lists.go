@@ -24,33 +24,39 @@ const (
 // Intents implements commands.PaymentLists. Brand, Last4 and CaptureBefore are left out, too. A list of more than a million ends
 // with an error, as every list does.
 func (c *Client) Intents(ctx context.Context, since time.Time) iter.Seq2[commands.PaymentIntent, error] {
-	return all(maxPages, func(after *string) (page[commands.PaymentIntent], error) { return c.intentPage(ctx, since, after) })
+	return all(maxPages, func(after *string) (page[commands.PaymentIntent], error) {
+		return c.intentPage(ctx, &stripe.PaymentIntentListParams{CreatedRange: from(since)}, onAPage, after)
+	})
 }
 
 // Refunds implements commands.PaymentLists. Refunds of charges that belong to no PaymentIntent are left out.
 func (c *Client) Refunds(ctx context.Context, since time.Time) iter.Seq2[commands.PaymentRefund, error] {
 	return all(maxPages, func(after *string) (page[commands.PaymentRefund], error) {
-		return c.refundPage(ctx, &stripe.RefundListParams{CreatedRange: from(since)}, after)
+		return c.refundPage(ctx, &stripe.RefundListParams{CreatedRange: from(since)}, onAPage, after)
 	})
 }
 
 // Disputes implements commands.PaymentLists. Disputes of charges that belong to no PaymentIntent are left out.
 func (c *Client) Disputes(ctx context.Context, since time.Time) iter.Seq2[commands.PaymentDispute, error] {
 	return all(maxPages, func(after *string) (page[commands.PaymentDispute], error) {
-		return c.disputePage(ctx, &stripe.DisputeListParams{CreatedRange: from(since)}, after)
+		return c.disputePage(ctx, &stripe.DisputeListParams{CreatedRange: from(since)}, onAPage, after)
 	})
 }
 
 // Undelivered implements commands.PaymentLists. Stripe keeps events for 30 days. Events that no PaymentIntent can be behind are
 // left out, as the webhook endpoint leaves them. SHA256 is of the event as it stands in the list.
 func (c *Client) Undelivered(ctx context.Context, since time.Time) iter.Seq2[commands.PaymentEvent, error] {
-	return all(maxPages, func(after *string) (page[commands.PaymentEvent], error) { return c.eventPage(ctx, since, after) })
+	return all(maxPages, func(after *string) (page[commands.PaymentEvent], error) {
+		return c.eventPage(ctx, &stripe.EventListParams{
+			CreatedRange: from(since), DeliverySuccess: stripe.Bool(false), Types: stripe.StringSlice(EventTypes()),
+		}, onAPage, after)
+	})
 }
 
 // refundsOf are all refunds of a PaymentIntent, oldest first.
 func (c *Client) refundsOf(ctx context.Context, pi commands.PaymentIntent) ([]commands.PaymentRefund, error) {
 	return oldestFirst(all(maxPagesOfPI, func(after *string) (page[commands.PaymentRefund], error) {
-		p, err := c.refundPage(ctx, &stripe.RefundListParams{PaymentIntent: stripe.String(pi.ID)}, after)
+		p, err := c.refundPage(ctx, &stripe.RefundListParams{PaymentIntent: stripe.String(pi.ID)}, onAPage, after)
 		for _, r := range p.rows {
 			if r.PaymentIntent != pi.ID || r.Currency != pi.Currency {
 				return page[commands.PaymentRefund]{}, unexpected(nil)
@@ -63,7 +69,7 @@ func (c *Client) refundsOf(ctx context.Context, pi commands.PaymentIntent) ([]co
 // disputesOf are all disputes of a PaymentIntent, oldest first. A dispute may be in another currency than the payment.
 func (c *Client) disputesOf(ctx context.Context, pi commands.PaymentIntent) ([]commands.PaymentDispute, error) {
 	return oldestFirst(all(maxPagesOfPI, func(after *string) (page[commands.PaymentDispute], error) {
-		p, err := c.disputePage(ctx, &stripe.DisputeListParams{PaymentIntent: stripe.String(pi.ID)}, after)
+		p, err := c.disputePage(ctx, &stripe.DisputeListParams{PaymentIntent: stripe.String(pi.ID)}, onAPage, after)
 		for _, d := range p.rows {
 			if d.PaymentIntent != pi.ID {
 				return page[commands.PaymentDispute]{}, unexpected(nil)
@@ -73,13 +79,16 @@ func (c *Client) disputesOf(ctx context.Context, pi commands.PaymentIntent) ([]c
 	}))
 }
 
-func (c *Client) intentPage(ctx context.Context, since time.Time, after *string) (p page[commands.PaymentIntent], err error) {
+func (c *Client) intentPage(
+	ctx context.Context, asked *stripe.PaymentIntentListParams, limit int64, after *string,
+) (p page[commands.PaymentIntent], err error) {
 	call, err := c.begin(ctx, "")
 	if err != nil {
 		return p, err
 	}
 	defer call.end(&err)
-	pages := c.intents.List(&stripe.PaymentIntentListParams{ListParams: call.list(after), CreatedRange: from(since)})
+	asked.ListParams = call.list(limit, after)
+	pages := c.intents.List(asked)
 	got := pages.PaymentIntentList()
 	if err := pages.Err(); err != nil {
 		return p, classify(err, got.LastResponse)
@@ -90,13 +99,15 @@ func (c *Client) intentPage(ctx context.Context, since time.Time, after *string)
 	})
 }
 
-func (c *Client) refundPage(ctx context.Context, asked *stripe.RefundListParams, after *string) (p page[commands.PaymentRefund], err error) {
+func (c *Client) refundPage(
+	ctx context.Context, asked *stripe.RefundListParams, limit int64, after *string,
+) (p page[commands.PaymentRefund], err error) {
 	call, err := c.begin(ctx, "")
 	if err != nil {
 		return p, err
 	}
 	defer call.end(&err)
-	asked.ListParams = call.list(after)
+	asked.ListParams = call.list(limit, after)
 	pages := c.refunds.List(asked)
 	got := pages.RefundList()
 	if err := pages.Err(); err != nil {
@@ -108,13 +119,15 @@ func (c *Client) refundPage(ctx context.Context, asked *stripe.RefundListParams,
 	})
 }
 
-func (c *Client) disputePage(ctx context.Context, asked *stripe.DisputeListParams, after *string) (p page[commands.PaymentDispute], err error) {
+func (c *Client) disputePage(
+	ctx context.Context, asked *stripe.DisputeListParams, limit int64, after *string,
+) (p page[commands.PaymentDispute], err error) {
 	call, err := c.begin(ctx, "")
 	if err != nil {
 		return p, err
 	}
 	defer call.end(&err)
-	asked.ListParams = call.list(after)
+	asked.ListParams = call.list(limit, after)
 	pages := c.disputes.List(asked)
 	got := pages.DisputeList()
 	if err := pages.Err(); err != nil {
@@ -133,15 +146,15 @@ type eventList struct {
 	Data []*json.RawMessage `json:"data"`
 }
 
-func (c *Client) eventPage(ctx context.Context, since time.Time, after *string) (p page[commands.PaymentEvent], err error) {
+func (c *Client) eventPage(
+	ctx context.Context, asked *stripe.EventListParams, limit int64, after *string,
+) (p page[commands.PaymentEvent], err error) {
 	call, err := c.begin(ctx, "")
 	if err != nil {
 		return p, err
 	}
 	defer call.end(&err)
-	asked := &stripe.EventListParams{
-		ListParams: call.list(after), CreatedRange: from(since), DeliverySuccess: stripe.Bool(false), Types: stripe.StringSlice(EventTypes()),
-	}
+	asked.ListParams = call.list(limit, after)
 	query, got := &form.Values{}, eventList{}
 	form.AppendTo(query, asked)
 	if err := c.backend.CallRaw(http.MethodGet, "/v1/events", c.key, query, asked.GetParams(), &got); err != nil {
@@ -230,8 +243,8 @@ func oldestFirst[T any](newestFirst iter.Seq2[T, error]) ([]T, error) {
 }
 
 // list are the parameters of one page.
-func (k *call) list(after *string) stripe.ListParams {
-	return stripe.ListParams{Context: k.params.Context, Single: true, Limit: stripe.Int64(onAPage), StartingAfter: after}
+func (k *call) list(limit int64, after *string) stripe.ListParams {
+	return stripe.ListParams{Context: k.params.Context, Single: true, Limit: stripe.Int64(limit), StartingAfter: after}
 }
 
 // from asks for what was created at an instant or later; nil, for all, when it is zero.
