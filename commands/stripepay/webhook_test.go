@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -356,4 +357,18 @@ func FuzzWebhook(f *testing.F) {
 			t.Fatalf("%+v", inbox.got)
 		}
 	})
+}
+
+func TestTheReadmeNamesTheEventsToChoose(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(readme), "## Connecting Stripe")
+	section, _, _ = strings.Cut(section, "\n## ")
+	for _, kind := range stripepay.EventTypes() {
+		if !strings.Contains(section, "`"+kind+"`") {
+			t.Errorf("%s is not there", kind)
+		}
+	}
 }
