@@ -18,6 +18,7 @@ import (
 	"github.com/orderledger/orderledger/commands"
 	"github.com/orderledger/orderledger/commands/access"
 	"github.com/orderledger/orderledger/commands/saga"
+	"github.com/orderledger/orderledger/commands/stripepay"
 	"github.com/orderledger/orderledger/domain/eventstore"
 	"github.com/orderledger/orderledger/projections"
 	"github.com/orderledger/orderledger/projections/tabs"
@@ -31,6 +32,8 @@ type Hooks struct {
 	Log      func(eventstore.Store) eventstore.Store
 	Payments func(commands.Payments) commands.Payments
 	Now      func() time.Time
+	// Stripe carries the requests to Stripe in the network's place.
+	Stripe http.RoundTripper
 }
 
 // App is one running ledger.
@@ -42,6 +45,7 @@ type App struct {
 	now       func() time.Time
 	handler   *commands.Handler
 	placer    *commands.Placer
+	stripe    stripeLink
 	tokens    *access.Tokens
 	model     *tabs.DB
 	projector *projections.Projector
@@ -128,11 +132,21 @@ func (a *App) openLog(ctx context.Context, hooks Hooks) error {
 }
 
 func (a *App) openPayments(ctx context.Context, hooks Hooks) (commands.Payments, error) {
-	client, closePayments, err := openPayments(ctx, a.config, a.log)
+	secrets, err := openWebhookSecrets(a)
+	if err != nil {
+		return nil, err
+	}
+	client, closePayments, err := openPayments(ctx, a.config, a.log, hooks.Stripe)
 	if err != nil {
 		return nil, err
 	}
 	a.onClose(closePayments)
+	a.stripe.client, a.stripe.secrets = client, secrets
+	if a.config.Stripe != string(stripepay.Sandbox) {
+		if err := a.checkStripe(ctx); err != nil {
+			return nil, err
+		}
+	}
 	if hooks.Payments != nil {
 		return hooks.Payments(client), nil
 	}
@@ -180,6 +194,7 @@ func (a *App) Run(ctx context.Context) error {
 	defer a.close()
 	a.parts.Go(func() { a.part(a.background, "projections", a.projector.Run) })
 	a.parts.Go(func() { a.part(a.background, "saga", a.saga.Run) })
+	a.parts.Go(func() { a.watchStripe(a.background) })
 	serving := make(chan error, 1)
 	served := false
 	err := a.mayListen(ctx)

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 
@@ -14,21 +12,24 @@ import (
 
 // Config says how a ledger runs: the flags of `serve`, by their names.
 type Config struct {
-	Data        string // folder of the embedded log, the read models and the sandbox
-	Store       string // "nats" (embedded), nats://HOST:PORT[,…], or "memory"
-	Ledger      string // the log's name
-	Listen      string // HOST:PORT of the HTTP server
-	Durability  string // "group" or "strict"; embedded store only
-	NATSListen  string // HOST:PORT where NATS clients may connect to the embedded server; empty: nowhere
-	NATSCreds   string // credentials file for an external NATS server
-	Replicas    int    // of the log in an external NATS cluster
-	Stripe      string // "sandbox", "test" or "live"
-	StripeKey   string // file that holds Stripe's secret or restricted key
-	SandboxURL  string // a sandbox that is served elsewhere; empty: one of our own
-	NoAnonymous bool   // requires a token of everybody, on loopback too
-	RateLimit   float64
-	LogLevel    string // debug, info, warn, error
-	LogFormat   string // text, json
+	Data       string // folder of the embedded log, the read models and the sandbox
+	Store      string // "nats" (embedded), nats://HOST:PORT[,…], or "memory"
+	Ledger     string // the log's name
+	Listen     string // HOST:PORT of the HTTP server
+	Durability string // "group" or "strict"; embedded store only
+	NATSListen string // HOST:PORT where NATS clients may connect to the embedded server; empty: nowhere
+	NATSCreds  string // credentials file for an external NATS server
+	Replicas   int    // of the log in an external NATS cluster
+	Stripe     string // "sandbox", "test" or "live"
+	StripeKey  string // file that holds Stripe's secret or restricted key
+	// StripeWebhookSecret is a file that holds what Stripe signs its webhooks with: the current secret and, in a second line,
+	// the one before it. Empty: no webhooks are taken, but the sandbox's own.
+	StripeWebhookSecret string
+	SandboxURL          string // a sandbox that is served elsewhere; empty: one of our own
+	NoAnonymous         bool   // requires a token of everybody, on loopback too
+	RateLimit           float64
+	LogLevel            string // debug, info, warn, error
+	LogFormat           string // text, json
 }
 
 // Default is what `serve` does without options.
@@ -96,17 +97,4 @@ func loopback(listen string) bool {
 	}
 	ip := net.ParseIP(host)
 	return host == "localhost" || (ip != nil && ip.IsLoopback())
-}
-
-// readSecret reads a secret from a file of its own, without the line break at its end.
-func readSecret(path string) (string, error) {
-	b, err := os.ReadFile(filepath.Clean(path))
-	if err != nil {
-		return "", err
-	}
-	s := strings.TrimSpace(string(b))
-	if s == "" {
-		return "", fmt.Errorf("%s is empty", path)
-	}
-	return s, nil
 }

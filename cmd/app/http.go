@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/orderledger/orderledger/commands/commandapi"
+	"github.com/orderledger/orderledger/commands/stripepay"
 	"github.com/orderledger/orderledger/domain"
 	"github.com/orderledger/orderledger/domain/eventstore"
 	"github.com/orderledger/orderledger/projections"
@@ -55,6 +56,7 @@ func (a *App) routes(stopping <-chan struct{}) http.Handler {
 	root.HandleFunc("GET /readyz", a.readyz)
 	root.Handle("GET /openapi.json", apiMux)
 	root.Handle("GET /metrics", commandapi.Authenticate(auth)(may(domain.PermRead, promhttp.HandlerFor(a.metrics(), promhttp.HandlerOpts{}))))
+	root.Handle("POST "+stripepay.WebhookPath, a.webhook())
 	root.Handle("/v1/", api)
 	root.Handle("/", pages)
 	return commandapi.RequestID(root)
@@ -189,6 +191,9 @@ func (a *App) Ready(ctx context.Context) []string {
 	}
 	if !a.saga.Ready() {
 		reasons = append(reasons, strings.TrimSuffix("saga: not caught up with the log: "+a.saga.Status().Error, ": "))
+	}
+	if err := a.stripeTrouble(); err != nil {
+		reasons = append(reasons, "stripe: "+err.Error())
 	}
 	return reasons
 }

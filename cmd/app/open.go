@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 
@@ -51,8 +52,10 @@ func openLog(ctx context.Context, c Config, log *slog.Logger, fatal func(error))
 const sandboxKey = "sk_test_sandbox"
 
 // openPayments returns the client that asks Stripe, or the sandbox that it starts, and what closes it.
-func openPayments(ctx context.Context, c Config, log *slog.Logger) (*stripepay.Client, func(), error) {
-	config := stripepay.Config{Mode: stripepay.Mode(c.Stripe), Logger: log}
+func openPayments(
+	ctx context.Context, c Config, log *slog.Logger, transport http.RoundTripper,
+) (*stripepay.Client, func(), error) {
+	config := stripepay.Config{Mode: stripepay.Mode(c.Stripe), Transport: transport, Logger: log}
 	closers := []func(){}
 	closeAll := func() {
 		for i := len(closers) - 1; i >= 0; i-- {
@@ -61,7 +64,7 @@ func openPayments(ctx context.Context, c Config, log *slog.Logger) (*stripepay.C
 	}
 	switch {
 	case c.Stripe != "sandbox":
-		key, err := readSecret(c.StripeKey)
+		key, err := readKey(c.StripeKey, log)
 		if err != nil {
 			return nil, nil, fmt.Errorf("--stripe-key-file: %w", err)
 		}
@@ -89,7 +92,7 @@ func openPayments(ctx context.Context, c Config, log *slog.Logger) (*stripepay.C
 	client, err := stripepay.New(config)
 	if err != nil {
 		closeAll()
-		return nil, nil, fmt.Errorf("stripe: %w", err)
+		return nil, nil, fmt.Errorf("--stripe %s: %w", c.Stripe, err)
 	}
 	closers = append(closers, func() { client.Close() })
 	return client, closeAll, nil

@@ -36,6 +36,7 @@ func serveFlags(f *pflag.FlagSet) {
 	f.Int("replicas", d.Replicas, "of the log, in an external NATS cluster")
 	f.String("stripe", d.Stripe, "who takes the money: sandbox (nobody), test or live")
 	f.String("stripe-key-file", d.StripeKey, "file that holds Stripe's key")
+	f.String("stripe-webhook-secret-file", d.StripeWebhookSecret, "file that holds what Stripe signs its webhooks with: the current secret, and the one before it")
 	f.String("sandbox-url", d.SandboxURL, "a sandbox Stripe that runs elsewhere (default one of its own)")
 	f.Bool("no-anonymous", d.NoAnonymous, "want a token of everybody, on loopback too")
 	f.Float64("rate-limit", d.RateLimit, "requests per second and client")
@@ -86,7 +87,7 @@ func readConfig(flags *pflag.FlagSet, path string, environ []string) (app.Config
 		Data: k.String("data"), Store: k.String("store"), Ledger: k.String("ledger"), Listen: k.String("listen"),
 		Durability: k.String("durability"), NATSListen: k.String("nats-listen"), NATSCreds: k.String("nats-creds-file"),
 		Replicas: k.Int("replicas"), Stripe: k.String("stripe"), StripeKey: k.String("stripe-key-file"),
-		SandboxURL: k.String("sandbox-url"), NoAnonymous: k.Bool("no-anonymous"), RateLimit: k.Float64("rate-limit"),
+		StripeWebhookSecret: k.String("stripe-webhook-secret-file"), SandboxURL: k.String("sandbox-url"), NoAnonymous: k.Bool("no-anonymous"), RateLimit: k.Float64("rate-limit"),
 		LogLevel: k.String("log-level"), LogFormat: k.String("log-format"),
 	}
 	if err := c.Validate(); err != nil {

@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
 
 	"github.com/stripe/stripe-go/v76"
+	"github.com/stripe/stripe-go/v76/dispute"
 	"github.com/stripe/stripe-go/v76/paymentintent"
 	"github.com/stripe/stripe-go/v76/refund"
 	"golang.org/x/time/rate"
@@ -39,6 +41,10 @@ type Config struct {
 	Timeout time.Duration
 	// MaxCallsPerSecond bounds the requests of this client; 0 is 20, and no bound for Sandbox.
 	MaxCallsPerSecond float64
+	// Now is the clock by which a client that was refused waits; nil is time.Now.
+	Now func() time.Time
+	// Rand gives the jitter of those waits, in [0, 1); nil is math/rand's.
+	Rand func() float64
 	// Logger is told of what goes wrong between here and Stripe, without bodies; nil for none.
 	Logger *slog.Logger
 }
@@ -47,20 +53,24 @@ const (
 	defaultTimeout  = 30 * time.Second
 	defaultPerSec   = 20
 	maxBody         = 4 << 20 // an answer that is larger counts as unreadable
-	maxRefundPages  = 100
-	refundsOnAPage  = 100
 	maxKeyLength    = 255
 	maxMetadataSize = 500
 )
 
-// Client is commands.Payments at Stripe. It may be used by many goroutines.
+// Client is commands.Payments and commands.PaymentLists at Stripe. It may be used by many goroutines. When Stripe refuses the
+// key or is asked too much, calls fail at once and without being asked, with a *commands.PaymentUnknown that says when to ask again.
 type Client struct {
-	mode    Mode
-	timeout time.Duration
-	limit   *rate.Limiter
-	idle    interface{ CloseIdleConnections() }
-	intents paymentintent.Client
-	refunds refund.Client
+	mode     Mode
+	timeout  time.Duration
+	limit    *rate.Limiter
+	gate     gate
+	log      *slog.Logger
+	idle     interface{ CloseIdleConnections() }
+	backend  stripe.Backend
+	key      string
+	intents  paymentintent.Client
+	refunds  refund.Client
+	disputes dispute.Client
 }
 
 // New checks the configuration and makes a client; it asks Stripe nothing.
@@ -77,6 +87,12 @@ func New(c Config) (*Client, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Rand == nil {
+		c.Rand = rand.Float64
+	}
 	transport := newTransport(c.Transport)
 	backend := stripe.GetBackendWithConfig(stripe.APIBackend, &stripe.BackendConfig{
 		EnableTelemetry:   stripe.Bool(false),
@@ -89,9 +105,11 @@ func New(c Config) (*Client, error) {
 		},
 	})
 	return &Client{
-		mode: c.Mode, timeout: c.Timeout, limit: c.limiter(), idle: transport,
-		intents: paymentintent.Client{B: backend, Key: c.Key},
-		refunds: refund.Client{B: backend, Key: c.Key},
+		mode: c.Mode, timeout: c.Timeout, limit: c.limiter(), gate: gate{now: c.Now, rand: c.Rand, log: c.Logger}, log: c.Logger,
+		idle: transport, backend: backend, key: c.Key,
+		intents:  paymentintent.Client{B: backend, Key: c.Key},
+		refunds:  refund.Client{B: backend, Key: c.Key},
+		disputes: dispute.Client{B: backend, Key: c.Key},
 	}, nil
 }
 

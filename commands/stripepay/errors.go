@@ -3,15 +3,20 @@ package stripepay
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"regexp"
 	"strconv"
 	"time"
 
 	"github.com/orderledger/orderledger/commands"
 	"github.com/stripe/stripe-go/v76"
 )
+
+// permission is how Stripe names what a restricted key lacks.
+var permission = regexp.MustCompile(`\brak_[a-z_]{1,80}\b`)
 
 var errNotUnderstood = errors.New("the answer is not what was asked for")
 
@@ -53,6 +58,9 @@ func classifyAnswer(e *stripe.Error) error {
 		return u
 	case e.HTTPStatusCode == http.StatusUnauthorized, e.HTTPStatusCode == http.StatusForbidden:
 		u.Reason = commands.UnknownCredentials
+		if missing := permission.FindString(e.Msg); missing != "" {
+			u.Cause = fmt.Errorf("the key lacks the permission %s", missing)
+		}
 		return u
 	case e.HTTPStatusCode == http.StatusTooManyRequests, e.Code == stripe.ErrorCodeRateLimit, e.Code == stripe.ErrorCodeLockTimeout:
 		u.Reason = commands.UnknownRateLimit

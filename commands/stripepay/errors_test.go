@@ -183,16 +183,19 @@ func TestStrangeAnswers(t *testing.T) {
 				_, _ = w.Write([]byte(c.body))
 			}))
 			defer server.Close()
-			client, err := stripepay.New(stripepay.Config{Mode: stripepay.Sandbox, Key: simtest.Key, URL: server.URL})
-			if err != nil {
-				t.Fatal(err)
+			fresh := func() *stripepay.Client { // one that remembers nothing
+				client, err := stripepay.New(stripepay.Config{Mode: stripepay.Sandbox, Key: simtest.Key, URL: server.URL})
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(client.Close)
+				return client
 			}
-			defer client.Close()
 			r := commands.PaymentRequest{Key: "k", PaymentIntent: "pi_1", Amount: 100, Currency: "USD"}
 			for _, a := range acts[1:] {
-				expect(t, a.name, a.do(t.Context(), client, r), c.want)
+				expect(t, a.name, a.do(t.Context(), fresh(), r), c.want)
 			}
-			_, err = client.Read(t.Context(), "pi_1")
+			_, err := fresh().Read(t.Context(), "pi_1")
 			expect(t, "read", err, c.want)
 		})
 	}

@@ -70,8 +70,25 @@ func times(t testing.TB, sim *simtest.Running, act stripesim.Act, key string) (n
 	return n
 }
 
+// timeless is a client for whom a minute passes whenever it looks at the clock, so that a rate limit is soon over.
+func timeless(t *testing.T, sim *simtest.Running) *stripepay.Client {
+	t.Helper()
+	var looks atomic.Int64
+	began := time.Now()
+	client, err := stripepay.New(stripepay.Config{
+		Mode: stripepay.Sandbox, Key: simtest.Key, URL: sim.URL,
+		Now: func() time.Time { return began.Add(time.Duration(looks.Add(1)) * time.Minute) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	return client
+}
+
 func TestEveryFaultOfEveryAct(t *testing.T) {
 	sim := simtest.Start(t)
+	client := timeless(t, sim)
 	for _, a := range acts {
 		for _, f := range []struct {
 			name     string
@@ -98,7 +115,7 @@ func TestEveryFaultOfEveryAct(t *testing.T) {
 				})
 				defer sim.Sim.Fail(nil)
 
-				err := a.do(t.Context(), sim.Payments, r)
+				err := a.do(t.Context(), client, r)
 				var unknown *commands.PaymentUnknown
 				if !errors.Is(err, commands.ErrPaymentUnknown) || !errors.As(err, &unknown) || unknown.Reason != f.reason {
 					t.Fatalf("%v", err)
@@ -109,7 +126,7 @@ func TestEveryFaultOfEveryAct(t *testing.T) {
 				if n := times(t, sim, a.act, r.Key); n != f.executed {
 					t.Errorf("executed %d times", n)
 				}
-				if err := a.do(t.Context(), sim.Payments, r); (err == nil) != f.again {
+				if err := a.do(t.Context(), client, r); (err == nil) != f.again {
 					t.Errorf("again: %v", err)
 				}
 				if n := times(t, sim, a.act, r.Key); n != 1 {
@@ -173,6 +190,7 @@ func TestTheCallerGivesUp(t *testing.T) {
 // there is no definite answer, and compares what it was told with the journal.
 func TestWhatCallersAreToldIsWhatHappened(t *testing.T) {
 	sim := simtest.Start(t)
+	client := timeless(t, sim)
 	defer sim.Sim.Fail(nil)
 	kinds := []stripesim.Kind{
 		stripesim.None, stripesim.DropBefore, stripesim.DropAfter, stripesim.ErrorBefore, stripesim.ErrorAfter, stripesim.RateLimited,
@@ -192,12 +210,12 @@ func TestWhatCallersAreToldIsWhatHappened(t *testing.T) {
 				}
 				return stripesim.Fault{}
 			})
-			err := a.do(t.Context(), sim.Payments, r)
+			err := a.do(t.Context(), client, r)
 			for range len(faults) {
 				if !errors.Is(err, commands.ErrPaymentUnknown) {
 					break
 				}
-				err = a.do(t.Context(), sim.Payments, r)
+				err = a.do(t.Context(), client, r)
 			}
 			var refusal *commands.PaymentRefusal
 			switch executed := times(t, sim, a.act, r.Key); {
