@@ -19,8 +19,10 @@ type call struct {
 	path      string
 	id        string // of the object named in the path, or empty
 	params    params
+	actor     Actor
 
 	// Set when its transaction begins.
+	sim *Sim
 	db  *store
 	now time.Time
 }
@@ -41,6 +43,12 @@ var endpoints = map[string]endpoint{
 	"POST refunds":                      (*call).createRefund,
 	"GET refunds":                       (*call).listRefunds,
 	"GET refunds/{id}":                  (*call).getRefund,
+	"GET disputes":                      (*call).listDisputes,
+	"GET disputes/{id}":                 (*call).getDispute,
+	"POST disputes/{id}":                (*call).updateDispute,
+	"POST disputes/{id}/close":          (*call).closeDispute,
+	"GET events":                        (*call).listEvents,
+	"GET events/{id}":                   (*call).getEvent,
 }
 
 // answer is what a request is answered with.
@@ -57,7 +65,7 @@ func errorAnswer(e *apiError, requestID string) (answer, error) {
 }
 
 func (s *Sim) serveAPI(w http.ResponseWriter, r *http.Request) {
-	c := &call{ctx: r.Context(), requestID: "req_" + randomID(14), path: r.URL.Path}
+	c := &call{ctx: r.Context(), requestID: "req_" + s.ids.next(14), path: r.URL.Path, actor: ActorAPI}
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	a, fault, err := s.respond(c, r)
 	var problem *apiError
