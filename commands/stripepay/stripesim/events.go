@@ -3,6 +3,7 @@ package stripesim
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -63,25 +64,50 @@ func (e *eventRow) scan(scan func(...any) error) error {
 	return scan(&e.id, &e.kind, &e.requestID, &e.key, &e.created, &e.delivery, &e.doc)
 }
 
-// tell makes an event of each type, with the object as it is stored in doc, and drops a few that are too old.
+// tell makes an event of each type, with the object as it is stored in doc. They are stored when the transaction ends.
 func (c *call) tell(doc []byte, types ...string) error {
-	if c.sim.silent || len(types) == 0 {
+	if c.sim.silent {
 		return nil
 	}
-	err := c.db.exec(c.ctx, `DELETE FROM events WHERE seq < (SELECT min(seq) + 8 FROM events) AND created <= ?`, c.eventHorizon())
+	for _, kind := range types {
+		c.sim.told = append(c.sim.told, eventRow{
+			id: "evt_3" + c.newID(23), kind: kind, requestID: c.requestID, key: c.key, created: c.now.Unix(), doc: doc,
+		})
+	}
+	return nil
+}
+
+// storeEvents stores what was told, a few in one statement, and drops about as many that are too old.
+func (c *call) storeEvents() error {
+	if len(c.sim.told) == 0 {
+		return nil
+	}
+	err := c.db.exec(c.ctx, `DELETE FROM events WHERE seq < (SELECT min(seq) FROM events) + ? AND created <= ?`,
+		2*len(c.sim.told), c.eventHorizon())
 	if err != nil {
 		return err
 	}
-	for _, kind := range types {
-		err := c.db.exec(c.ctx, `INSERT INTO events (id, created, type, request_id, idempotency_key, doc) VALUES (?, ?, ?, ?, ?, ?)`,
-			"evt_3"+c.newID(23), c.now.Unix(), kind, c.requestID, c.key, doc)
-		if err != nil {
+	for some := range slices.Chunk(c.sim.told, len(insertEvents)-1) {
+		args := make([]any, 0, 6*len(some))
+		for _, e := range some {
+			args = append(args, e.id, e.created, e.kind, e.requestID, e.key, e.doc)
+		}
+		if err := c.db.exec(c.ctx, insertEvents[len(some)], args...); err != nil {
 			return err
 		}
 	}
-	c.sim.told = true
+	c.sim.told, c.sim.news = c.sim.told[:0], true
 	return nil
 }
+
+// insertEvents are the statements that insert that many events.
+var insertEvents = func() (statements [9]string) {
+	for n := range statements {
+		statements[n] = `INSERT INTO events (id, created, type, request_id, idempotency_key, doc) VALUES ` +
+			strings.TrimSuffix(strings.Repeat("(?, ?, ?, ?, ?, ?), ", n), ", ")
+	}
+	return statements
+}()
 
 // eventHorizon is the second at and before which events are gone.
 func (c *call) eventHorizon() int64 { return c.now.Add(-eventsKeptFor).Unix() }

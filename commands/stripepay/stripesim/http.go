@@ -53,15 +53,16 @@ var endpoints = map[string]endpoint{
 
 // answer is what a request is answered with.
 type answer struct {
-	status   int
-	body     []byte
-	original string // the request id that was first answered so, when this is a replay
+	status     int
+	body       []byte
+	retryAfter string // the header, or empty
+	original   string // the request id that was first answered so, when this is a replay
 }
 
 func errorAnswer(e *apiError, requestID string) (answer, error) {
 	e.RequestLogURL = "https://dashboard.stripe.com/test/logs/" + requestID
 	body, err := json.Marshal(errorBody{e})
-	return answer{status: e.status, body: body}, err
+	return answer{status: e.status, body: body, retryAfter: e.retryAfter}, err
 }
 
 func (s *Sim) serveAPI(w http.ResponseWriter, r *http.Request) {
@@ -99,6 +100,9 @@ func (c *call) write(w http.ResponseWriter, r *http.Request, a answer) {
 	if a.original != "" {
 		h.Set("Idempotent-Replayed", "true")
 		h.Set("Original-Request", a.original)
+	}
+	if a.retryAfter != "" {
+		h.Set("Retry-After", a.retryAfter)
 	}
 	switch a.status {
 	case http.StatusUnauthorized:
@@ -141,13 +145,11 @@ func (s *Sim) execute(c *call, work endpoint, fault Fault) (answer, error) {
 	if !s.wait(fault.Hold) {
 		return answer{}, errClosed
 	}
-	switch fault.Kind {
-	case DropBefore:
+	if fault.Kind == DropBefore {
 		return answer{}, nil
-	case ErrorBefore:
-		return answer{}, serverError()
-	case RateLimited:
-		return answer{}, rateLimited()
+	}
+	if e := fault.before(c.key); e != nil {
+		return answer{}, e
 	}
 	var a answer
 	err := s.transact(c, func() (err error) {
@@ -238,12 +240,14 @@ func (c *call) intentNamed() string {
 	return c.params.text("payment_intent")
 }
 
+const accountID = "acct_1StripeSim000001"
+
 func (c *call) getAccount() (any, error) {
 	if err := c.params.only("expand"); err != nil {
 		return nil, err
 	}
 	return map[string]any{
-		"id": "acct_1StripeSim000001", "object": "account", "business_type": nil, "capabilities": map[string]string{"card_payments": "active"},
+		"id": accountID, "object": "account", "business_type": nil, "capabilities": map[string]string{"card_payments": "active"},
 		"charges_enabled": true, "country": "US", "created": 1577836800, "default_currency": "usd", "details_submitted": true,
 		"email": "sandbox@example.com", "metadata": map[string]string{}, "payouts_enabled": true, "type": "standard",
 	}, nil

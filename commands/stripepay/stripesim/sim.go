@@ -39,15 +39,16 @@ func WithLogger(log *slog.Logger) Option { return func(s *Sim) { s.log = log } }
 type Sim struct {
 	now func() time.Time
 
-	mu   sync.Mutex // guards db and told: one transaction at a time
+	mu   sync.Mutex // guards the next three: one transaction at a time
 	db   *store
-	told bool // the transaction made events
+	told []eventRow // by the transaction, and not stored yet
+	news bool       // the transaction stored events
 
 	ids          ids
 	times        Times
 	eventVersion string
 	silent       bool          // makes no events
-	news         chan struct{} // has room for one: there are new events
+	woken        chan struct{} // has room for one: there are new events
 
 	log    *slog.Logger
 	flight flight
@@ -60,7 +61,7 @@ type Sim struct {
 func Open(path string, options ...Option) (*Sim, error) {
 	s := &Sim{
 		now: time.Now, log: slog.Default(), ids: ids{source: bufio.NewReader(rand.Reader)}, times: usualTimes, eventVersion: APIVersion,
-		news: make(chan struct{}, 1), closed: make(chan struct{}),
+		woken: make(chan struct{}, 1), closed: make(chan struct{}),
 	}
 	for _, option := range options {
 		option(s)
@@ -102,21 +103,19 @@ func (s *Sim) transact(c *call, work func() error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c.ctx, c.sim, c.db, c.now = context.WithoutCancel(c.ctx), s, s.db, s.now()
-	s.told = false
+	s.told, s.news = s.told[:0], false
 	if err := s.db.begin(c.ctx); err != nil {
 		return err
 	}
-	err := c.catchUp()
-	if err == nil {
-		err = work()
-	}
-	if err != nil {
-		return s.db.rollback(c.ctx, err)
+	for _, step := range []func() error{c.catchUp, c.storeEvents, work, c.storeEvents} {
+		if err := step(); err != nil {
+			return s.db.rollback(c.ctx, err)
+		}
 	}
 	if err := s.db.commit(c.ctx); err != nil {
 		return err
 	}
-	if s.told {
+	if s.news {
 		s.wake()
 	}
 	return nil

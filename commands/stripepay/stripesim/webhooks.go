@@ -128,7 +128,7 @@ func Sign(body []byte, at time.Time, secrets ...string) string {
 // wake tells the deliverer, if there is one, that there are new events.
 func (s *Sim) wake() {
 	select {
-	case s.news <- struct{}{}:
+	case s.woken <- struct{}{}:
 	default:
 	}
 }
