@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/orderledger/orderledger/commands"
+	"github.com/orderledger/orderledger/commands/stripepay"
+	"github.com/orderledger/orderledger/commands/stripepay/stripesim"
 	"github.com/orderledger/orderledger/commands/stripepay/stripesim/simtest"
 )
 
@@ -61,5 +63,38 @@ func BenchmarkImport(b *testing.B) {
 			})
 		}
 		wg.Wait()
+	}
+}
+
+// BenchmarkTake authorizes and captures, one after the other, in memory and without a network: what a seeded simulation costs.
+func BenchmarkTake(b *testing.B) {
+	for name, options := range map[string][]stripesim.Option{"events": nil, "silent": {stripesim.WithoutEvents()}} {
+		b.Run(name, func(b *testing.B) {
+			sim, err := stripesim.New(options...)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer func() { _ = sim.Close() }()
+			payments, err := stripepay.New(stripepay.Config{
+				Mode: stripepay.Sandbox, Key: simtest.Key, URL: "http://stripe.invalid", Transport: sim.Transport(),
+			})
+			if err != nil {
+				b.Fatal(err)
+			}
+			n := 0
+			for b.Loop() {
+				n++
+				key := strconv.Itoa(n)
+				r := commands.PaymentRequest{Key: "a" + key, OrderID: key, Request: key, Amount: 47238, Currency: "USD"}
+				pi, err := payments.Authorize(b.Context(), r, "pm_card_visa")
+				if err != nil {
+					b.Fatal(err)
+				}
+				r.Key, r.PaymentIntent = "c"+key, pi.ID
+				if _, err := payments.Capture(b.Context(), r); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

@@ -1,22 +1,44 @@
 package stripesim
 
+import "slices"
+
 // card is what a test payment method does.
 type card struct {
 	brand, last4, funding string
 	decline               *decline // at confirmation
 	captureDecline        *decline // at capture, the hold stays
-	refund                refundCourse
+	refund                course
+	dispute               *disputed // of what was captured; nil for none
 }
 
 // decline is an issuer's no.
 type decline struct{ code, declineCode, message string }
 
-// refundCourse is how a refund to the card goes: the status it begins with, and the one that SettleRefund gives it.
-type refundCourse struct{ begins, ends string }
+// course is the statuses that an object has one after another, as time goes by.
+type course []string
+
+// after gives the status that follows; nothing follows the last, nor one that is not of the course.
+func (c course) after(status string) (next string, found bool) {
+	i := slices.Index(c, status)
+	if i < 0 || i+1 == len(c) {
+		return "", false
+	}
+	return c[i+1], true
+}
+
+// disputed is what the customer tells the bank, and how that goes on.
+type disputed struct {
+	reason string
+	course course
+}
 
 var (
 	genericDecline = &decline{"card_declined", "generic_decline", "Your card was declined."}
-	refundsAtOnce  = refundCourse{begins: statusSucceeded, ends: statusSucceeded}
+	refundsAtOnce  = course{statusSucceeded}
+
+	fraudIsLost = &disputed{"fraudulent", course{disputeNeedsResponse, disputeUnderReview, disputeLost}}
+	goodsAreWon = &disputed{"product_not_received", course{disputeNeedsResponse, disputeUnderReview, disputeWon}}
+	inquiryEnds = &disputed{"fraudulent", course{inquiryNeedsResponse, inquiryUnderReview, inquiryClosed}}
 )
 
 func good(brand, last4, funding string) card {
@@ -29,7 +51,19 @@ func declined(last4, code, declineCode, message string) card {
 	return c
 }
 
-// cards are the payment methods that can be given. All are Stripe's own test payment methods but pm_card_captureDeclined.
+func withRefund(last4 string, statuses ...string) card {
+	c := good("visa", last4, "credit")
+	c.refund = statuses
+	return c
+}
+
+func withDispute(last4 string, d *disputed) card {
+	c := good("visa", last4, "credit")
+	c.dispute = d
+	return c
+}
+
+// cards are the payment methods that can be given. All are Stripe's own test payment methods but those that say otherwise.
 var cards = map[string]card{
 	"pm_card_visa":               good("visa", "4242", "credit"),
 	"pm_card_visa_debit":         good("visa", "5556", "debit"),
@@ -57,9 +91,19 @@ var cards = map[string]card{
 	"pm_card_chargeDeclinedProcessingError":            declined("0119", "processing_error", "", "An error occurred while processing your card. Try again in a little bit."),
 
 	// The charge succeeds. A refund begins as succeeded and fails later.
-	"pm_card_refundFail": {brand: "visa", last4: "5126", funding: "credit", refund: refundCourse{statusSucceeded, statusFailed}},
+	"pm_card_refundFail": withRefund("5126", statusSucceeded, statusFailed),
 	// The charge succeeds. A refund begins as pending and succeeds later.
-	"pm_card_pendingRefund": {brand: "visa", last4: "7726", funding: "credit", refund: refundCourse{statusPending, statusSucceeded}},
+	"pm_card_pendingRefund": withRefund("7726", statusPending, statusSucceeded),
+
+	// The charge succeeds. What is captured is disputed later: as fraud, which is lost in the end; as not received, which is won; and
+	// as an inquiry, which moves no money and ends by itself.
+	"pm_card_createDispute":                   withDispute("0259", fraudIsLost),
+	"pm_card_createDisputeProductNotReceived": withDispute("2685", goodsAreWon),
+	"pm_card_createDisputeInquiry":            withDispute("1976", inquiryEnds),
+
 	// The simulator's own: the hold succeeds, every capture is declined and leaves the hold as it was.
 	"pm_card_captureDeclined": {brand: "visa", last4: "0341", funding: "credit", refund: refundsAtOnce, captureDecline: genericDecline},
+	// The simulator's own: a refund begins as pending, and fails; or succeeds, and then fails after all.
+	"pm_card_pendingRefundFail":      withRefund("7734", statusPending, statusFailed),
+	"pm_card_pendingRefundFailLater": withRefund("7742", statusPending, statusSucceeded, statusFailed),
 }

@@ -6,7 +6,7 @@ import "strings"
 func (c *call) attachCharge(r *record) {
 	pi, card := &r.Intent, cards[r.Card]
 	id := "ch_" + strings.TrimPrefix(pi.ID, "pi_")
-	receipt := "https://pay.stripe.com/receipts/payment/" + randomID(24)
+	receipt := "https://pay.stripe.com/receipts/payment/" + c.newID(24)
 	details := cardDetails{
 		fixedCard: theCard, AmountAuthorized: pi.Amount, Brand: card.brand, ExpMonth: 12, ExpYear: c.now.Year() + 3,
 		Fingerprint: "sim" + card.brand + card.last4, Funding: card.funding, Last4: card.last4, Network: card.brand,
@@ -30,7 +30,7 @@ func (c *call) chargeByID(id string) (*record, error) {
 	if !strings.HasPrefix(id, "ch_") {
 		return nil, nil
 	}
-	r, err := c.intent(intentOf(id))
+	r, err := c.record(intentOf(id))
 	if err != nil || r == nil || r.Charge == nil {
 		return nil, err
 	}
@@ -63,23 +63,20 @@ func (c *call) listCharges() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	condition, args := "charge <> ''", []any(nil)
+	q := query{table: "intents", columns: "doc", kind: "charge", cursor: intentOf}
+	q.where("charge <> ''")
 	if pi := c.params.text("payment_intent"); pi != "" {
-		condition, args = condition+" AND id = ?", append(args, pi)
+		q.where("id = ?", pi)
 	}
-	p, err := c.page("intents", "charge", intentOf, condition, args...)
+	records, more, err := page(c, q, readRecord)
 	if err != nil {
 		return nil, err
 	}
-	records, err := c.records(p)
-	if err != nil {
-		return nil, err
+	items := make([]*charge, len(records))
+	for i, r := range records {
+		items[i] = r.renderCharge(undata(expand))
 	}
-	answer := newList(c.path, p.more)
-	for _, r := range records {
-		answer.Data = append(answer.Data, r.renderCharge(undata(expand)))
-	}
-	return answer, nil
+	return newList(c.path, items, more), nil
 }
 
 // renderCharge gives the charge as it is answered.

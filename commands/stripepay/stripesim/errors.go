@@ -17,7 +17,8 @@ type apiError struct {
 	RequestLogURL string         `json:"request_log_url,omitempty"`
 	Type          string         `json:"type"`
 
-	status int
+	status     int
+	retryAfter string // the header, or empty
 	// executed says that the endpoint had begun its work, so that the answer is kept under the idempotency key. Requests that
 	// fail validation or name what doesn't exist are not kept: they may be sent again with the same key.
 	executed bool

@@ -2,7 +2,9 @@ package stripesim
 
 import (
 	"net/http"
+	"strconv"
 	"sync"
+	"time"
 )
 
 // Request is an API request as a fault hook sees it, before anything is executed.
@@ -17,19 +19,24 @@ type Kind int
 
 // The kinds of fault. "After" means that the request was executed and its answer lost.
 const (
-	None        Kind = iota
-	DropBefore       // the connection is cut, nothing was executed
-	DropAfter        // the connection is cut, everything was executed
-	ErrorBefore      // 500, nothing was executed or kept under the key
-	ErrorAfter       // 500, everything was executed; as at Stripe the 500 is what is kept under the key
-	RateLimited      // 429, nothing was executed
-	Truncated        // 200 with a body that ends in the middle, everything was executed
-	Garbled          // 200 with a web page for a body, everything was executed
+	None         Kind = iota
+	DropBefore        // the connection is cut, nothing was executed
+	DropAfter         // the connection is cut, everything was executed
+	ErrorBefore       // 500, nothing was executed or kept under the key
+	ErrorAfter        // 500, everything was executed; as at Stripe the 500 is what is kept under the key
+	RateLimited       // 429, nothing was executed
+	Truncated         // 200 with a body that ends in the middle, everything was executed
+	Garbled           // 200 with a web page for a body, everything was executed
+	Unauthorized      // 401 as for a key that was rolled, nothing was executed
+	Forbidden         // 403 as for a restricted key that may not do this, nothing was executed
+	KeyInUse          // 409 as while the same idempotency key is being executed, nothing was executed
 )
 
 // Fault is what happens to one request. The zero value is none.
 type Fault struct {
 	Kind Kind
+	// RetryAfter, when not zero, is what RateLimited tells the client to wait, in whole seconds.
+	RetryAfter time.Duration
 	// Hold, when not nil, keeps the request back until the channel is closed (or the simulator is), before anything is
 	// executed; its idempotency key counts as in use meanwhile, and it is executed when released even if the client has hung up.
 	// HoldAnswer keeps the answer back when everything was executed; the same key is answered from what was kept.
@@ -89,7 +96,25 @@ func serverError() *apiError {
 	return newError(http.StatusInternalServerError, "api_error", "", "An unknown error occurred")
 }
 
-func rateLimited() *apiError {
-	return newError(http.StatusTooManyRequests, "invalid_request_error", "rate_limit",
-		"Request rate limit exceeded. Learn more about rate limits here https://stripe.com/docs/rate-limits.")
+// before is the answer of a fault that lets nothing be executed; nil for the others.
+func (f Fault) before(key string) *apiError {
+	switch f.Kind {
+	case ErrorBefore:
+		return serverError()
+	case RateLimited:
+		e := newError(http.StatusTooManyRequests, "invalid_request_error", "rate_limit",
+			"Request rate limit exceeded. Learn more about rate limits here https://stripe.com/docs/rate-limits.")
+		if f.RetryAfter > 0 {
+			e.retryAfter = strconv.FormatInt(int64(f.RetryAfter/time.Second), 10)
+		}
+		return e
+	case Unauthorized:
+		return newError(http.StatusUnauthorized, "invalid_request_error", "api_key_expired", "Expired API Key provided: sk_test_****")
+	case Forbidden:
+		return newError(http.StatusForbidden, "invalid_request_error", "", "The provided key 'rk_test_****' does not have the required "+
+			"permissions for this endpoint on account '"+accountID+"'.")
+	case KeyInUse:
+		return keyInUse(key)
+	}
+	return nil
 }

@@ -19,8 +19,10 @@ type call struct {
 	path      string
 	id        string // of the object named in the path, or empty
 	params    params
+	actor     Actor
 
 	// Set when its transaction begins.
+	sim *Sim
 	db  *store
 	now time.Time
 }
@@ -41,23 +43,30 @@ var endpoints = map[string]endpoint{
 	"POST refunds":                      (*call).createRefund,
 	"GET refunds":                       (*call).listRefunds,
 	"GET refunds/{id}":                  (*call).getRefund,
+	"GET disputes":                      (*call).listDisputes,
+	"GET disputes/{id}":                 (*call).getDispute,
+	"POST disputes/{id}":                (*call).updateDispute,
+	"POST disputes/{id}/close":          (*call).closeDispute,
+	"GET events":                        (*call).listEvents,
+	"GET events/{id}":                   (*call).getEvent,
 }
 
 // answer is what a request is answered with.
 type answer struct {
-	status   int
-	body     []byte
-	original string // the request id that was first answered so, when this is a replay
+	status     int
+	body       []byte
+	retryAfter string // the header, or empty
+	original   string // the request id that was first answered so, when this is a replay
 }
 
 func errorAnswer(e *apiError, requestID string) (answer, error) {
 	e.RequestLogURL = "https://dashboard.stripe.com/test/logs/" + requestID
 	body, err := json.Marshal(errorBody{e})
-	return answer{status: e.status, body: body}, err
+	return answer{status: e.status, body: body, retryAfter: e.retryAfter}, err
 }
 
 func (s *Sim) serveAPI(w http.ResponseWriter, r *http.Request) {
-	c := &call{ctx: r.Context(), requestID: "req_" + randomID(14), path: r.URL.Path}
+	c := &call{ctx: r.Context(), requestID: "req_" + s.ids.next(14), path: r.URL.Path, actor: ActorAPI}
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	a, fault, err := s.respond(c, r)
 	var problem *apiError
@@ -91,6 +100,9 @@ func (c *call) write(w http.ResponseWriter, r *http.Request, a answer) {
 	if a.original != "" {
 		h.Set("Idempotent-Replayed", "true")
 		h.Set("Original-Request", a.original)
+	}
+	if a.retryAfter != "" {
+		h.Set("Retry-After", a.retryAfter)
 	}
 	switch a.status {
 	case http.StatusUnauthorized:
@@ -133,13 +145,11 @@ func (s *Sim) execute(c *call, work endpoint, fault Fault) (answer, error) {
 	if !s.wait(fault.Hold) {
 		return answer{}, errClosed
 	}
-	switch fault.Kind {
-	case DropBefore:
+	if fault.Kind == DropBefore {
 		return answer{}, nil
-	case ErrorBefore:
-		return answer{}, serverError()
-	case RateLimited:
-		return answer{}, rateLimited()
+	}
+	if e := fault.before(c.key); e != nil {
+		return answer{}, e
 	}
 	var a answer
 	err := s.transact(c, func() (err error) {
@@ -230,12 +240,14 @@ func (c *call) intentNamed() string {
 	return c.params.text("payment_intent")
 }
 
+const accountID = "acct_1StripeSim000001"
+
 func (c *call) getAccount() (any, error) {
 	if err := c.params.only("expand"); err != nil {
 		return nil, err
 	}
 	return map[string]any{
-		"id": "acct_1StripeSim000001", "object": "account", "business_type": nil, "capabilities": map[string]string{"card_payments": "active"},
+		"id": accountID, "object": "account", "business_type": nil, "capabilities": map[string]string{"card_payments": "active"},
 		"charges_enabled": true, "country": "US", "created": 1577836800, "default_currency": "usd", "details_submitted": true,
 		"email": "sandbox@example.com", "metadata": map[string]string{}, "payouts_enabled": true, "type": "standard",
 	}, nil

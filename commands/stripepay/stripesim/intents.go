@@ -1,8 +1,8 @@
 package stripesim
 
 import (
+	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
 )
 
@@ -24,11 +24,14 @@ func (c *call) createIntent() (any, error) {
 		return nil, err
 	}
 	if !confirm {
-		return r.render(expand), c.db.insertRecord(c.ctx, r)
+		return r.render(expand), c.save(r, "payment_intent.created")
 	}
 	if r.Card == "" {
 		return nil, unexpectedState(r.Intent, "You cannot confirm this PaymentIntent because it's missing a payment method. You can either update "+
 			"the PaymentIntent with a payment method and then confirm it again, or confirm it again directly with a payment method or ConfirmationToken.")
+	}
+	if err := c.tellCreated(r); err != nil {
+		return nil, err
 	}
 	if d := cards[r.Card].decline; d != nil {
 		return nil, c.declineIntent(r, d)
@@ -71,9 +74,9 @@ func (c *call) newRecord() (*record, error) {
 	if err != nil {
 		return nil, err
 	}
-	id := "pi_3" + randomID(23)
+	id := "pi_3" + c.newID(23)
 	r := &record{Card: c.params.text("payment_method"), Intent: paymentIntent{
-		fixedIntent: theIntent, ID: id, Amount: amount, CaptureMethod: "automatic", ClientSecret: id + "_secret_" + randomID(25),
+		fixedIntent: theIntent, ID: id, Amount: amount, CaptureMethod: "automatic", ClientSecret: id + "_secret_" + c.newID(25),
 		Created: c.now.Unix(), Currency: currency, Description: c.params.optional("description"), Metadata: metadata,
 		Status: statusRequiresPaymentMethod,
 	}}
@@ -84,29 +87,42 @@ func (c *call) newRecord() (*record, error) {
 		if _, known := cards[r.Card]; !known {
 			return nil, invalid("payment_method", "resource_missing", "No such PaymentMethod: '"+r.Card+"'")
 		}
-		method := "pm_1" + randomID(23)
+		method := "pm_1" + c.newID(23)
 		r.Intent.PaymentMethod, r.Intent.Status = &method, statusRequiresConfirmation
 	}
 	return r, nil
 }
 
+// tellCreated tells of the PaymentIntent as it was before its confirmation, though both were one request.
+func (c *call) tellCreated(r *record) error {
+	before := *r
+	before.Intent.PaymentMethod, before.Intent.Status = nil, statusRequiresPaymentMethod
+	doc, err := json.Marshal(before.stored())
+	if err != nil {
+		return err
+	}
+	return c.tell(doc, "payment_intent.created")
+}
+
 // authorize holds the funds, and takes them unless the capture is manual.
 func (c *call) authorize(r *record) error {
 	c.attachCharge(r)
-	manual := r.Intent.CaptureMethod == "manual"
 	r.Intent.Status, r.Intent.AmountCapturable = statusRequiresCapture, r.Intent.Amount
-	if manual {
-		r.Charge.PaymentMethodDetails.Card.CaptureBefore = c.now.Add(holdFor).Unix()
-	} else {
-		r.take(r.Intent.Amount)
+	if r.Intent.CaptureMethod == "automatic" {
+		if err := c.enter(ActAuthorize, r, "", r.Intent.Amount); err != nil {
+			return err
+		}
+		return c.take(r, r.Intent.Amount, "charge.succeeded", "payment_intent.succeeded")
 	}
-	if err := c.db.insertRecord(c.ctx, r); err != nil {
+	end := c.now.Add(holdFor).Truncate(time.Second)
+	r.Charge.PaymentMethodDetails.Card.CaptureBefore = end.Unix()
+	if err := c.save(r, "charge.succeeded", "payment_intent.amount_capturable_updated"); err != nil {
 		return err
 	}
-	if err := c.enter(ActAuthorize, r, "", r.Intent.Amount, c.now); err != nil || manual {
+	if err := c.schedule(r.Intent.ID, end); err != nil {
 		return err
 	}
-	return c.enter(ActCapture, r, "", r.Intent.Amount, c.now)
+	return c.enter(ActAuthorize, r, "", r.Intent.Amount)
 }
 
 // declineIntent stores the failed attempt and gives the issuer's answer.
@@ -120,7 +136,7 @@ func (c *call) declineIntent(r *record, d *decline) error {
 	}
 	e := cardError(d, ch.ID)
 	r.Intent.LastPaymentError, r.Intent.PaymentMethod, r.Intent.Status = e, nil, statusRequiresPaymentMethod
-	if err := c.db.insertRecord(c.ctx, r); err != nil {
+	if err := c.save(r, "charge.failed", "payment_intent.payment_failed"); err != nil {
 		return err
 	}
 	answer := *e
@@ -128,12 +144,24 @@ func (c *call) declineIntent(r *record, d *decline) error {
 	return &answer
 }
 
-// take captures part or all of a hold.
-func (r *record) take(amount int64) {
-	transaction := "txn_3" + randomID(23)
+// take captures part or all of a hold, tells of it with events, and lets the rest go.
+func (c *call) take(r *record, amount int64, events ...string) error {
+	transaction, rest := "txn_3"+c.newID(23), r.Intent.AmountCapturable-amount
 	r.Intent.AmountReceived, r.Intent.AmountCapturable, r.Intent.Status = amount, 0, statusSucceeded
 	r.Charge.AmountCaptured, r.Charge.Captured, r.Charge.BalanceTransaction = amount, true, &transaction
 	r.Charge.AmountRefunded = r.Charge.Amount - amount
+	if err := c.save(r, events...); err != nil {
+		return err
+	}
+	if cards[r.Card].dispute != nil {
+		if err := c.schedule(r.Charge.ID, c.now.Add(c.sim.times.DisputeOpens)); err != nil {
+			return err
+		}
+	}
+	if err := c.enter(ActCapture, r, "", amount); err != nil || rest == 0 {
+		return err
+	}
+	return c.enter(ActRelease, r, "", rest)
 }
 
 // letGo ends an untaken hold; a PaymentIntent without one is just canceled.
@@ -145,36 +173,23 @@ func (r *record) letGo(reason *string, at time.Time) {
 	}
 }
 
-// intent reads a PaymentIntent as it is now.
-func (c *call) intent(id string) (*record, error) {
-	r, err := c.db.record(c.ctx, id)
-	if err != nil || r == nil {
-		return nil, err
-	}
-	return r, c.expire(r)
-}
-
 // expire lets a hold go whose time is over.
-func (c *call) expire(r *record) error {
-	if r.Intent.Status != statusRequiresCapture {
-		return nil
-	}
-	end := time.Unix(r.Charge.PaymentMethodDetails.Card.CaptureBefore, 0)
-	if c.now.Before(end) {
-		return nil
-	}
-	reason, held := "automatic", r.Intent.AmountCapturable
-	r.letGo(&reason, end)
-	if err := c.db.updateRecord(c.ctx, r); err != nil {
+func (c *call) expire(id string) error {
+	r, err := c.record(id)
+	if err != nil || r == nil || r.Intent.Status != statusRequiresCapture {
 		return err
 	}
-	nobody := &call{ctx: c.ctx, db: c.db} // no request asked for it
-	return nobody.enter(ActExpire, r, "", held, end)
+	reason, held := "automatic", r.Intent.AmountCapturable
+	r.letGo(&reason, c.now)
+	if err := c.save(r, "charge.expired", "payment_intent.canceled"); err != nil {
+		return err
+	}
+	return c.enter(ActExpire, r, "", held)
 }
 
 // named reads the PaymentIntent that the path names.
 func (c *call) named() (*record, error) {
-	r, err := c.intent(c.id)
+	r, err := c.record(c.id)
 	if err == nil && r == nil {
 		err = notFound("payment_intent", "intent", c.id)
 	}
@@ -214,7 +229,7 @@ func (c *call) updateIntent() (any, error) {
 	if description := c.params.optional("description"); description != nil {
 		r.Intent.Description = description
 	}
-	return r.render(expand), c.db.updateRecord(c.ctx, r)
+	return r.render(expand), c.save(r) // Stripe has no event for this
 }
 
 func (c *call) captureIntent() (any, error) {
@@ -254,23 +269,13 @@ func (c *call) captureIntent() (any, error) {
 		e.PaymentIntent = &r.Intent
 		return nil, e
 	}
-	if err := c.capture(r, amount); err != nil {
+	if err := c.unschedule(r.Intent.ID); err != nil {
+		return nil, err
+	}
+	if err := c.take(r, amount, "charge.captured", "payment_intent.succeeded"); err != nil {
 		return nil, err
 	}
 	return r.render(expand), nil
-}
-
-// capture takes amount of the hold and lets the rest go.
-func (c *call) capture(r *record, amount int64) error {
-	rest := r.Intent.AmountCapturable - amount
-	r.take(amount)
-	if err := c.db.updateRecord(c.ctx, r); err != nil {
-		return err
-	}
-	if err := c.enter(ActCapture, r, "", amount, c.now); err != nil || rest == 0 {
-		return err
-	}
-	return c.enter(ActRelease, r, "", rest, c.now)
 }
 
 func (r *record) refusesCapture() error {
@@ -305,17 +310,26 @@ func (c *call) cancelIntent() (any, error) {
 			"PaymentIntent with one of the following statuses may be canceled: requires_payment_method, requires_capture, "+
 			"requires_confirmation, requires_action, processing.", r.Intent.Status))
 	}
-	held := r.Intent.AmountCapturable
-	r.letGo(reason, c.now)
-	if err := c.db.updateRecord(c.ctx, r); err != nil {
+	if err := c.cancel(r, reason); err != nil {
 		return nil, err
 	}
-	if held > 0 {
-		if err := c.enter(ActRelease, r, "", held, c.now); err != nil {
-			return nil, err
-		}
-	}
 	return r.render(expand), nil
+}
+
+// cancel ends the PaymentIntent. Letting its hold go is a refund of the charge to Stripe, though nothing was taken.
+func (c *call) cancel(r *record, reason *string) error {
+	held := r.Intent.AmountCapturable
+	r.letGo(reason, c.now)
+	if held == 0 {
+		return c.save(r, "payment_intent.canceled")
+	}
+	if err := c.save(r, "charge.refunded", "payment_intent.canceled"); err != nil {
+		return err
+	}
+	if err := c.unschedule(r.Intent.ID); err != nil {
+		return err
+	}
+	return c.enter(ActRelease, r, "", held)
 }
 
 func (c *call) listIntents() (any, error) {
@@ -326,28 +340,15 @@ func (c *call) listIntents() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := c.page("intents", "payment_intent", same, "TRUE")
+	records, more, err := page(c, query{table: "intents", columns: "doc", kind: "payment_intent", cursor: same}, readRecord)
 	if err != nil {
 		return nil, err
 	}
-	records, err := c.records(p)
-	if err != nil {
-		return nil, err
+	items := make([]*paymentIntent, len(records))
+	for i, r := range records {
+		items[i] = r.render(undata(expand))
 	}
-	answer := newList(c.path, p.more)
-	for _, r := range records {
-		answer.Data = append(answer.Data, r.render(undata(expand)))
-	}
-	return answer, nil
-}
-
-// undata turns a list's expansions into those of its items.
-func undata(expand map[string]bool) map[string]bool {
-	items := map[string]bool{}
-	for name := range expand {
-		items[strings.TrimPrefix(name, "data.")] = true
-	}
-	return items
+	return newList(c.path, items, more), nil
 }
 
 // render gives the PaymentIntent as it is answered.

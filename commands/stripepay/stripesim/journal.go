@@ -3,7 +3,6 @@ package stripesim
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -20,6 +19,19 @@ const (
 	ActExpire       Act = "expire"        // held funds let go because their time was over
 	ActRefund       Act = "refund"        // taken funds given back, or on their way
 	ActRefundFailed Act = "refund_failed" // funds on their way back that came home
+
+	ActDisputeWithdrawn  Act = "dispute_withdrawn"  // taken funds that the bank took back, because the customer disputes
+	ActDisputeReinstated Act = "dispute_reinstated" // and gave again, because the dispute was won
+)
+
+// Actor is who moved money.
+type Actor string
+
+// The actors.
+const (
+	ActorAPI       Actor = "api"       // a request with a key, such as the ledger's
+	ActorDashboard Actor = "dashboard" // somebody at Stripe's dashboard: see Sim.Dashboard
+	ActorStripe    Actor = "stripe"    // nobody: its time had come
 )
 
 // Entry is one movement of money that was executed. Amounts are in Stripe's units of the currency.
@@ -30,9 +42,11 @@ type Entry struct {
 	PaymentIntent  string    `json:"payment_intent"`
 	Charge         string    `json:"charge"`
 	Refund         string    `json:"refund,omitempty"`
+	Dispute        string    `json:"dispute,omitempty"`
 	Amount         int64     `json:"amount"`
 	Currency       string    `json:"currency"`           // lower case
 	OrderID        string    `json:"order_id,omitempty"` // the PaymentIntent's metadata order_id
+	Actor          Actor     `json:"actor"`
 	RequestID      string    `json:"request_id,omitempty"`
 	IdempotencyKey string    `json:"idempotency_key,omitempty"`
 }
@@ -42,13 +56,14 @@ type Totals struct {
 	OrderID, Currency                                 string
 	Authorized, Captured, Released, Expired, Refunded int64
 	Captures, Refunds                                 int // how many times
+	// Disputed is what disputes withdrew and did not reinstate. It is not taken off Captured, nor part of Refunded.
+	Disputed int64
 }
 
 // Held is what is still held: neither taken nor let go.
 func (t Totals) Held() int64 { return t.Authorized - t.Captured - t.Released - t.Expired }
 
-// Journal reads the whole journal, oldest first. Reading it lets no hold expire: that happens when the hold is looked at
-// through the API.
+// Journal reads the whole journal, oldest first.
 func (s *Sim) Journal(ctx context.Context) ([]Entry, error) {
 	var all []Entry
 	for {
@@ -72,26 +87,16 @@ func (s *Sim) JournalAfter(ctx context.Context, n int64, limit int) ([]Entry, er
 	var entries []Entry
 	c := &call{ctx: ctx}
 	err := s.transact(c, func() error {
-		stmt, err := c.db.stmt(c.ctx, `SELECT n, at, act, payment_intent, charge, refund, amount, currency, order_id, request_id, idempotency_key
-			FROM journal WHERE n > ? ORDER BY n LIMIT ?`)
-		if err != nil {
-			return err
-		}
-		rows, err := stmt.QueryContext(c.ctx, n, limit)
-		if err != nil {
-			return err
-		}
-		for rows.Next() {
+		return c.db.each(c.ctx, `SELECT n, at, act, payment_intent, charge, refund, dispute, amount, currency, order_id, actor, request_id,
+			idempotency_key FROM journal WHERE n > ? ORDER BY n LIMIT ?`, []any{n, limit}, func(scan func(...any) error) error {
 			var e Entry
 			var at int64
-			if err := rows.Scan(&e.N, &at, &e.Act, &e.PaymentIntent, &e.Charge, &e.Refund, &e.Amount, &e.Currency, &e.OrderID,
-				&e.RequestID, &e.IdempotencyKey); err != nil {
-				return errors.Join(err, rows.Close())
-			}
+			err := scan(&e.N, &at, &e.Act, &e.PaymentIntent, &e.Charge, &e.Refund, &e.Dispute, &e.Amount, &e.Currency, &e.OrderID,
+				&e.Actor, &e.RequestID, &e.IdempotencyKey)
 			e.At = time.UnixMicro(at).UTC()
 			entries = append(entries, e)
-		}
-		return errors.Join(rows.Err(), rows.Close())
+			return err
+		})
 	})
 	return entries, err
 }
@@ -126,17 +131,28 @@ func Sum(entries []Entry) map[string]Totals {
 			t.Refunds++
 		case ActRefundFailed:
 			t.Refunded -= e.Amount
+		case ActDisputeWithdrawn:
+			t.Disputed += e.Amount
+		case ActDisputeReinstated:
+			t.Disputed -= e.Amount
 		}
 		sums[e.PaymentIntent] = t
 	}
 	return sums
 }
 
-// enter writes one movement of money into the journal, in the transaction that moves it.
-func (c *call) enter(act Act, r *record, refundID string, amount int64, at time.Time) error {
-	return c.db.exec(c.ctx, `INSERT INTO journal (at, act, payment_intent, charge, refund, amount, currency, order_id, request_id, idempotency_key)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		at.UnixMicro(), act, r.Intent.ID, r.Charge.ID, refundID, amount, r.Intent.Currency, r.Intent.Metadata["order_id"], c.requestID, c.key)
+// enter writes one movement of money into the journal, in the transaction that moves it. object is the refund or dispute that
+// moves it, if one does.
+func (c *call) enter(act Act, r *record, object string, amount int64) error {
+	var refundID, disputeID string
+	if act == ActDisputeWithdrawn || act == ActDisputeReinstated {
+		disputeID = object
+	} else {
+		refundID = object
+	}
+	return c.db.exec(c.ctx, `INSERT INTO journal (at, act, payment_intent, charge, refund, dispute, amount, currency, order_id, actor,
+		request_id, idempotency_key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, c.now.UnixMicro(), act, r.Intent.ID, r.Charge.ID,
+		refundID, disputeID, amount, r.Intent.Currency, r.Intent.Metadata["order_id"], c.actor, c.requestID, c.key)
 }
 
 // serveJournal answers GET /_sim/journal?after=n with one JSON object for each line, all of them.

@@ -9,6 +9,7 @@ const (
 	statusFailed                = "failed"
 	statusPending               = "pending"
 	statusCanceled              = "canceled"
+	statusRequiresAction        = "requires_action"
 	statusRequiresCapture       = "requires_capture"
 	statusRequiresConfirmation  = "requires_confirmation"
 	statusRequiresPaymentMethod = "requires_payment_method"
@@ -78,6 +79,8 @@ type charge struct {
 	Created              int64             `json:"created"`
 	Currency             string            `json:"currency"`
 	Description          *string           `json:"description"`
+	Dispute              any               `json:"dispute"` // its id; in an expanded answer, the dispute
+	Disputed             bool              `json:"disputed"`
 	FailureCode          *string           `json:"failure_code"`
 	FailureMessage       *string           `json:"failure_message"`
 	Metadata             map[string]string `json:"metadata"`
@@ -101,8 +104,6 @@ type fixedCharge struct {
 	CalculatedStatementDescriptor string         `json:"calculated_statement_descriptor"`
 	Customer                      any            `json:"customer"`
 	Destination                   any            `json:"destination"`
-	Dispute                       any            `json:"dispute"`
-	Disputed                      bool           `json:"disputed"`
 	FailureBalanceTransaction     any            `json:"failure_balance_transaction"`
 	FraudDetails                  struct{}       `json:"fraud_details"`
 	Invoice                       any            `json:"invoice"`
@@ -186,17 +187,20 @@ type fixedCard struct {
 type refund struct {
 	*fixedRefund
 
-	ID                 string            `json:"id"`
-	Amount             int64             `json:"amount"`
-	BalanceTransaction *string           `json:"balance_transaction"`
-	Charge             any               `json:"charge"` // its id; in an expanded answer, the charge
-	Created            int64             `json:"created"`
-	Currency           string            `json:"currency"`
-	FailureReason      string            `json:"failure_reason,omitempty"`
-	Metadata           map[string]string `json:"metadata"`
-	PaymentIntent      any               `json:"payment_intent"` // its id; in an expanded answer, the PaymentIntent
-	Reason             *string           `json:"reason"`
-	Status             string            `json:"status"`
+	ID                 string  `json:"id"`
+	Amount             int64   `json:"amount"`
+	BalanceTransaction *string `json:"balance_transaction"`
+	Charge             any     `json:"charge"` // its id; in an expanded answer, the charge
+	Created            int64   `json:"created"`
+	Currency           string  `json:"currency"`
+	FailureReason      string  `json:"failure_reason,omitempty"`
+	// FailureTransaction is the movement of what came home.
+	FailureTransaction string `json:"failure_balance_transaction,omitempty"`
+
+	Metadata      map[string]string `json:"metadata"`
+	PaymentIntent any               `json:"payment_intent"` // its id; in an expanded answer, the PaymentIntent
+	Reason        *string           `json:"reason"`
+	Status        string            `json:"status"`
 }
 
 // fixedRefund is what every refund here has in common.

@@ -3,6 +3,7 @@ package stripesim
 import (
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -31,9 +32,12 @@ func readParams(r *http.Request) (params, error) {
 	return params{values}, nil
 }
 
+// names gives the parameters' names in order, so that the same request is answered the same.
+func (p params) names() []string { return slices.Sorted(maps.Keys(p.values)) }
+
 // only refuses parameters whose name (before the first bracket) is not among those allowed.
 func (p params) only(allowed ...string) error {
-	for name := range p.values {
+	for _, name := range p.names() {
 		root, _, _ := strings.Cut(name, "[")
 		if !slices.Contains(allowed, root) {
 			return invalid(name, "parameter_unknown", "Received unknown parameter: "+name)
@@ -96,16 +100,28 @@ func (p params) oneOf(name string, allowed ...string) (*string, error) {
 // texts gives an array parameter: name[] or name[0], name[1] …
 func (p params) texts(name string) []string {
 	var all []string
-	for _, key := range slices.Sorted(func(yield func(string) bool) {
-		for key := range p.values {
-			if strings.HasPrefix(key, name+"[") && !yield(key) {
-				return
-			}
+	for _, key := range p.names() {
+		if strings.HasPrefix(key, name+"[") {
+			all = append(all, p.values[key]...)
 		}
-	}) {
-		all = append(all, p.values[key]...)
 	}
 	return all
+}
+
+// fields gives the members of an object parameter, name[member], all of which must be allowed.
+func (p params) fields(name string, allowed []string) (map[string]string, error) {
+	given := map[string]string{}
+	for _, key := range p.names() {
+		member, ok := strings.CutPrefix(key, name+"[")
+		if !ok {
+			continue
+		}
+		if member = strings.TrimSuffix(member, "]"); !slices.Contains(allowed, member) {
+			return nil, invalid(key, "parameter_unknown", "Received unknown parameter: "+key)
+		}
+		given[member] = p.text(key)
+	}
+	return given, nil
 }
 
 // expand gives what is to be expanded, all of which must be allowed.
@@ -129,11 +145,12 @@ func (p params) metadata(current map[string]string) (map[string]string, error) {
 			changed[k] = v
 		}
 	}
-	for key, values := range p.values {
+	for _, key := range p.names() {
 		name, ok := strings.CutPrefix(key, "metadata[")
 		if !ok {
 			continue
 		}
+		values := p.values[key]
 		name = strings.TrimSuffix(name, "]")
 		value := values[len(values)-1]
 		switch {

@@ -37,27 +37,35 @@ func (c *call) createRefund() (any, error) {
 	if err := checkDecimals(amount, r.Intent.Currency); err != nil {
 		return nil, err
 	}
-	transaction := "txn_3" + randomID(23)
+	transaction := "txn_3" + c.newID(23)
 	back := &refund{
-		fixedRefund: theRefund, ID: "re_3" + randomID(23), Amount: amount, BalanceTransaction: &transaction, Charge: r.Charge.ID,
+		fixedRefund: theRefund, ID: "re_3" + c.newID(23), Amount: amount, BalanceTransaction: &transaction, Charge: r.Charge.ID,
 		Created: c.now.Unix(), Currency: r.Intent.Currency, Metadata: metadata, PaymentIntent: r.Intent.ID, Reason: reason,
-		Status: cards[r.Card].refund.begins,
+		Status: cards[r.Card].refund[0],
 	}
-	r.giveBack(amount)
-	if err := c.db.insertRefund(c.ctx, back); err != nil {
-		return nil, err
-	}
-	if err := c.db.updateRecord(c.ctx, r); err != nil {
-		return nil, err
-	}
-	if err := c.enter(ActRefund, r, back.ID, amount, c.now); err != nil {
+	if err := c.giveBack(r, back); err != nil {
 		return nil, err
 	}
 	return back.render(r, expand), nil
 }
 
-// giveBack counts a refund; a negative amount is one that came home.
-func (r *record) giveBack(amount int64) {
+// giveBack moves the money of a new refund.
+func (c *call) giveBack(r *record, back *refund) error {
+	r.countRefund(back.Amount)
+	if err := c.save(r, "charge.refunded"); err != nil {
+		return err
+	}
+	if err := c.saveRefund(back, "refund.created"); err != nil {
+		return err
+	}
+	if err := c.scheduleRefund(r, back); err != nil {
+		return err
+	}
+	return c.enter(ActRefund, r, back.ID, back.Amount)
+}
+
+// countRefund counts a refund; a negative amount is one that came home.
+func (r *record) countRefund(amount int64) {
 	r.Refunded += amount
 	r.Charge.AmountRefunded += amount
 	r.Charge.Refunded = r.Refunded > 0 && r.Refunded == r.Charge.AmountCaptured
@@ -70,7 +78,7 @@ func (c *call) refundable() (*record, error) {
 	pi, ch := c.params.text("payment_intent"), c.params.text("charge")
 	switch {
 	case pi != "":
-		if r, err = c.intent(pi); err == nil && r == nil {
+		if r, err = c.record(pi); err == nil && r == nil {
 			err = invalid("payment_intent", "resource_missing", "No such payment_intent: '"+pi+"'")
 		}
 	case ch != "":
@@ -86,10 +94,10 @@ func (c *call) refundable() (*record, error) {
 	if pi != "" && ch != "" && r.Intent.LatestCharge != ch {
 		return nil, invalid("charge", "", "The charge does not belong to the payment_intent.")
 	}
-	return r, r.refusesRefund()
+	return r, c.refusesRefund(r)
 }
 
-func (r *record) refusesRefund() error {
+func (c *call) refusesRefund(r *record) error {
 	var e *apiError
 	switch {
 	case r.Intent.Status == statusRequiresCapture:
@@ -100,6 +108,12 @@ func (r *record) refusesRefund() error {
 		e = invalid("payment_intent", "", "This PaymentIntent ("+r.Intent.ID+") does not have a successful charge to refund.")
 	case r.Refunded == r.Charge.AmountCaptured:
 		e = invalid("", "charge_already_refunded", "Charge "+r.Charge.ID+" has already been refunded.")
+	case r.Charge.Dispute != nil:
+		d, err := c.dispute(r.Charge.Dispute.(string))
+		if err != nil || d.leavesMoney() {
+			return err
+		}
+		e = invalid("", "charge_disputed", "Charge "+r.Charge.ID+" has been charged back; cannot issue a refund.")
 	default:
 		return nil
 	}
@@ -120,29 +134,6 @@ func (c *call) refund(id string) (*refund, error) {
 	return decodeRefund(doc)
 }
 
-// settle brings a refund to the end that its card has for it.
-func (c *call) settle(back *refund) error {
-	r, err := c.intent(back.PaymentIntent.(string))
-	if err != nil {
-		return err
-	}
-	course := cards[r.Card].refund
-	if back.Status != course.begins || course.begins == course.ends {
-		return nil
-	}
-	if back.Status = course.ends; back.Status == statusFailed {
-		back.FailureReason = "expired_or_canceled_card"
-		r.giveBack(-back.Amount)
-		if err := c.db.updateRecord(c.ctx, r); err != nil {
-			return err
-		}
-		if err := c.enter(ActRefundFailed, r, back.ID, back.Amount, c.now); err != nil {
-			return err
-		}
-	}
-	return c.db.updateRefund(c.ctx, back)
-}
-
 func (c *call) getRefund() (any, error) {
 	if err := c.params.only("expand"); err != nil {
 		return nil, err
@@ -155,7 +146,7 @@ func (c *call) getRefund() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := c.intent(back.PaymentIntent.(string))
+	r, err := c.record(back.PaymentIntent.(string))
 	if err != nil {
 		return nil, err
 	}
@@ -170,32 +161,41 @@ func (c *call) listRefunds() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	condition, args := "TRUE", []any(nil)
-	if pi := c.params.text("payment_intent"); pi != "" {
-		condition, args = condition+" AND intent = ?", append(args, pi)
-	}
-	if ch := c.params.text("charge"); ch != "" {
-		condition, args = condition+" AND intent = ?", append(args, intentOf(ch))
-	}
-	p, err := c.page("refunds", "refund", same, condition, args...)
+	q := query{table: "refunds", columns: "doc", kind: "refund", cursor: same}
+	c.ofPayment(&q)
+	refunds, more, err := page(c, q, readRefund)
 	if err != nil {
 		return nil, err
 	}
-	answer := newList(c.path, p.more)
-	for _, doc := range p.docs {
-		back, err := decodeRefund(doc)
+	for i, back := range refunds {
+		if len(expand) == 0 {
+			break
+		}
+		r, err := c.record(back.PaymentIntent.(string))
 		if err != nil {
 			return nil, err
 		}
-		var r *record
-		if len(expand) > 0 {
-			if r, err = c.intent(back.PaymentIntent.(string)); err != nil {
-				return nil, err
-			}
-		}
-		answer.Data = append(answer.Data, back.render(r, undata(expand)))
+		refunds[i] = back.render(r, undata(expand))
 	}
-	return answer, nil
+	return newList(c.path, refunds, more), nil
+}
+
+// ofPayment applies the filters payment_intent and charge.
+func (c *call) ofPayment(q *query) {
+	if pi := c.params.text("payment_intent"); pi != "" {
+		q.where("intent = ?", pi)
+	}
+	if ch := c.params.text("charge"); ch != "" {
+		q.where("intent = ?", intentOf(ch))
+	}
+}
+
+func readRefund(scan func(...any) error) (*refund, error) {
+	var doc []byte
+	if err := scan(&doc); err != nil {
+		return nil, err
+	}
+	return decodeRefund(doc)
 }
 
 // render gives the refund as it is answered; r is its PaymentIntent, needed when something is expanded.

@@ -1,6 +1,7 @@
 package stripesim
 
 import (
+	"bufio"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -15,8 +16,8 @@ const (
 	// APIVersion is the only version that is served.
 	APIVersion = "2023-10-16"
 
-	holdFor      = 7 * 24 * time.Hour
-	keysKeptFor  = 24 * time.Hour
+	holdFor      = 7 * day
+	keysKeptFor  = day
 	maxBody      = 64 << 10
 	maxPage      = 100
 	defaultPage  = 10
@@ -26,8 +27,8 @@ const (
 // Option changes a simulator when it is opened.
 type Option func(*Sim)
 
-// WithClock replaces time.Now: it stamps objects, ends holds and prunes idempotency keys. It may be called from many
-// goroutines.
+// WithClock replaces time.Now: it stamps objects, says what is due (see Advance) and prunes idempotency keys. It may be called from
+// many goroutines.
 func WithClock(now func() time.Time) Option { return func(s *Sim) { s.now = now } }
 
 // WithLogger replaces slog.Default. Only the simulator's own failures are logged.
@@ -38,8 +39,16 @@ func WithLogger(log *slog.Logger) Option { return func(s *Sim) { s.log = log } }
 type Sim struct {
 	now func() time.Time
 
-	mu sync.Mutex // guards db: one transaction at a time
-	db *store
+	mu   sync.Mutex // guards the next three: one transaction at a time
+	db   *store
+	told []eventRow // by the transaction, and not stored yet
+	news bool       // the transaction stored events
+
+	ids          ids
+	times        Times
+	eventVersion string
+	silent       bool          // makes no events
+	woken        chan struct{} // has room for one: there are new events
 
 	log    *slog.Logger
 	flight flight
@@ -50,7 +59,10 @@ type Sim struct {
 
 // Open opens, or makes, the simulator whose state is the SQLite file at path. A file that another process has open is refused.
 func Open(path string, options ...Option) (*Sim, error) {
-	s := &Sim{now: time.Now, log: slog.Default(), closed: make(chan struct{})}
+	s := &Sim{
+		now: time.Now, log: slog.Default(), ids: ids{source: bufio.NewReader(rand.Reader)}, times: usualTimes, eventVersion: APIVersion,
+		woken: make(chan struct{}, 1), closed: make(chan struct{}),
+	}
 	for _, option := range options {
 		option(s)
 	}
@@ -85,42 +97,26 @@ func (s *Sim) Handler() http.Handler {
 	return mux
 }
 
-// SettleRefund brings a refund to where its payment method leads: one of pm_card_pendingRefund from pending to succeeded, one of
-// pm_card_refundFail from succeeded to failed (the money stays with the account, and the journal says so). A refund that is
-// where it belongs stays as it is.
-func (s *Sim) SettleRefund(ctx context.Context, id string) error {
-	c := &call{ctx: ctx}
-	return s.transact(c, func() error {
-		r, err := c.refund(id)
-		if err != nil {
-			return err
-		}
-		return c.settle(r)
-	})
-}
-
-// transact runs one unit of work for c. Work that began is finished even if the caller goes away.
+// transact runs one unit of work for c, after everything that was due before it. Work that began is finished even if the caller
+// goes away.
 func (s *Sim) transact(c *call, work func() error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c.ctx, c.db, c.now = context.WithoutCancel(c.ctx), s.db, s.now()
+	c.ctx, c.sim, c.db, c.now = context.WithoutCancel(c.ctx), s, s.db, s.now()
+	s.told, s.news = s.told[:0], false
 	if err := s.db.begin(c.ctx); err != nil {
 		return err
 	}
-	if err := work(); err != nil {
-		return s.db.rollback(c.ctx, err)
+	for _, step := range []func() error{c.catchUp, c.storeEvents, work, c.storeEvents} {
+		if err := step(); err != nil {
+			return s.db.rollback(c.ctx, err)
+		}
 	}
-	return s.db.commit(c.ctx)
-}
-
-const alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-
-// randomID gives n random letters and digits.
-func randomID(n int) string {
-	var b [32]byte
-	_, _ = rand.Read(b[:n]) // never fails: it ends the program instead
-	for i := range n {
-		b[i] = alphabet[int(b[i])%len(alphabet)]
+	if err := s.db.commit(c.ctx); err != nil {
+		return err
 	}
-	return string(b[:n])
+	if s.news {
+		s.wake()
+	}
+	return nil
 }

@@ -3,10 +3,8 @@ package stripesim
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"iter"
 	"net/url"
 	"time"
 
@@ -14,26 +12,13 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-const schema = `
-CREATE TABLE IF NOT EXISTS intents (
-	seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, created INTEGER NOT NULL, charge TEXT NOT NULL, doc BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS refunds (
-	seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, created INTEGER NOT NULL, intent TEXT NOT NULL, doc BLOB NOT NULL);
-CREATE INDEX IF NOT EXISTS refunds_of_intent ON refunds (intent, seq);
-CREATE TABLE IF NOT EXISTS answers (
-	seq INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, at INTEGER NOT NULL, path TEXT NOT NULL, fingerprint BLOB NOT NULL,
-	request_id TEXT NOT NULL, status INTEGER NOT NULL, body BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS journal (
-	n INTEGER PRIMARY KEY, at INTEGER NOT NULL, act TEXT NOT NULL, payment_intent TEXT NOT NULL, charge TEXT NOT NULL,
-	refund TEXT NOT NULL, amount INTEGER NOT NULL, currency TEXT NOT NULL, order_id TEXT NOT NULL,
-	request_id TEXT NOT NULL, idempotency_key TEXT NOT NULL);
-`
-
 // store is the simulator's state in one SQLite connection. It is not for several goroutines at once.
 type store struct {
 	pool  *sql.DB
 	conn  *sql.Conn
 	stmts map[string]*sql.Stmt
+
+	nextDue time.Time // nothing is due before; zero when that is not known
 }
 
 func openStore(path string) (*store, error) {
@@ -50,7 +35,7 @@ func openStore(path string) (*store, error) {
 	if err != nil {
 		return nil, errors.Join(explain(err), pool.Close())
 	}
-	if _, err := conn.ExecContext(ctx, schema); err != nil {
+	if err := migrate(ctx, conn); err != nil {
 		return nil, errors.Join(explain(err), conn.Close(), pool.Close())
 	}
 	return &store{pool: pool, conn: conn, stmts: map[string]*sql.Stmt{}}, nil
@@ -108,33 +93,22 @@ func (s *store) get(ctx context.Context, query string, args []any, dest ...any) 
 	return err == nil, err
 }
 
-// docs reads rows of one document each, to the end.
-func (s *store) docs(ctx context.Context, query string, args ...any) iter.Seq2[[]byte, error] {
-	return func(yield func([]byte, error) bool) {
-		stmt, err := s.stmt(ctx, query)
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		rows, err := stmt.QueryContext(ctx, args...)
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		for rows.Next() {
-			var doc []byte
-			if err := rows.Scan(&doc); err != nil {
-				yield(nil, errors.Join(err, rows.Close()))
-				return
-			}
-			if !yield(doc, nil) {
-				break
-			}
-		}
-		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-			yield(nil, err)
+// each reads rows to the end; read gets each row's Scan.
+func (s *store) each(ctx context.Context, query string, args []any, read func(scan func(...any) error) error) error {
+	stmt, err := s.stmt(ctx, query)
+	if err != nil {
+		return err
+	}
+	rows, err := stmt.QueryContext(ctx, args...)
+	if err != nil {
+		return err
+	}
+	for rows.Next() {
+		if err := read(rows.Scan); err != nil {
+			return errors.Join(err, rows.Close())
 		}
 	}
+	return errors.Join(rows.Err(), rows.Close())
 }
 
 func (s *store) begin(ctx context.Context) error { return s.exec(ctx, "BEGIN") }
@@ -148,67 +122,6 @@ func (s *store) commit(ctx context.Context) error {
 
 // rollback undoes the transaction and gives its cause back.
 func (s *store) rollback(ctx context.Context, cause error) error {
+	s.nextDue = time.Time{}
 	return errors.Join(cause, s.exec(ctx, "ROLLBACK"))
-}
-
-func (s *store) insertRecord(ctx context.Context, r *record) error {
-	doc, err := json.Marshal(r.stored())
-	if err != nil {
-		return err
-	}
-	var chargeID string
-	if r.Charge != nil {
-		chargeID = r.Charge.ID
-	}
-	return s.exec(ctx, `INSERT INTO intents (id, created, charge, doc) VALUES (?, ?, ?, ?)`, r.Intent.ID, r.Intent.Created, chargeID, doc)
-}
-
-func (s *store) updateRecord(ctx context.Context, r *record) error {
-	doc, err := json.Marshal(r.stored())
-	if err != nil {
-		return err
-	}
-	return s.exec(ctx, `UPDATE intents SET doc = ? WHERE id = ?`, doc, r.Intent.ID)
-}
-
-// record reads a PaymentIntent; nil when there is none.
-func (s *store) record(ctx context.Context, id string) (*record, error) {
-	var doc []byte
-	found, err := s.get(ctx, `SELECT doc FROM intents WHERE id = ?`, []any{id}, &doc)
-	if err != nil || !found {
-		return nil, err
-	}
-	return decodeRecord(doc)
-}
-
-func (s *store) insertRefund(ctx context.Context, r *refund) error {
-	doc, err := json.Marshal(r.stored())
-	if err != nil {
-		return err
-	}
-	return s.exec(ctx, `INSERT INTO refunds (id, created, intent, doc) VALUES (?, ?, ?, ?)`, r.ID, r.Created, r.PaymentIntent, doc)
-}
-
-func (s *store) updateRefund(ctx context.Context, r *refund) error {
-	doc, err := json.Marshal(r.stored())
-	if err != nil {
-		return err
-	}
-	return s.exec(ctx, `UPDATE refunds SET doc = ? WHERE id = ?`, doc, r.ID)
-}
-
-func decodeRecord(doc []byte) (*record, error) {
-	r := &record{}
-	if err := json.Unmarshal(doc, r); err != nil {
-		return nil, fmt.Errorf("a stored PaymentIntent can't be read: %w", err)
-	}
-	return r.whole(), nil
-}
-
-func decodeRefund(doc []byte) (*refund, error) {
-	b := &refund{}
-	if err := json.Unmarshal(doc, b); err != nil {
-		return nil, fmt.Errorf("a stored refund can't be read: %w", err)
-	}
-	return b.whole(), nil
 }
