@@ -98,8 +98,8 @@ func New(ctx context.Context, c Config, out io.Writer, hooks Hooks) (_ *App, err
 	}
 	a.tokens = access.New(a.store, a.codec, a.now)
 	a.saga, err = saga.New(saga.Config{
-		Log: a.store, Codec: a.codec, Handler: a.handler, Payments: payments, Now: a.now, Logger: a.log,
-		SnapshotPath: a.snapshotPath(),
+		Log: a.store, Codec: a.codec, Handler: a.handler, Payments: payments, Lists: a.stripe.client, Now: a.now, Logger: a.log,
+		SnapshotPath: a.snapshotPath(), ReconcileFirst: c.ReconcileFirst,
 	})
 	if err != nil {
 		return nil, err

@@ -26,10 +26,12 @@ type Config struct {
 	// the one before it. Empty: no webhooks are taken, but the sandbox's own.
 	StripeWebhookSecret string
 	SandboxURL          string // a sandbox that is served elsewhere; empty: one of our own
-	NoAnonymous         bool   // requires a token of everybody, on loopback too
-	RateLimit           float64
-	LogLevel            string // debug, info, warn, error
-	LogFormat           string // text, json
+	// ReconcileFirst compares everything with Stripe before anything is asked of it: after a restore.
+	ReconcileFirst bool
+	NoAnonymous    bool // requires a token of everybody, on loopback too
+	RateLimit      float64
+	LogLevel       string // debug, info, warn, error
+	LogFormat      string // text, json
 }
 
 // Default is what `serve` does without options.

@@ -36,6 +36,7 @@ func serveFlags(f *pflag.FlagSet) {
 	f.Int("replicas", d.Replicas, "of the log, in an external NATS cluster")
 	f.String("stripe", d.Stripe, "who takes the money: sandbox (nobody), test or live")
 	f.String("stripe-key-file", d.StripeKey, "file that holds Stripe's key")
+	f.Bool("reconcile-first", d.ReconcileFirst, "compare the whole ledger with Stripe before anything is asked of it; say this after a restore")
 	f.String("stripe-webhook-secret-file", d.StripeWebhookSecret, "file that holds what Stripe signs its webhooks with: the current secret, and the one before it")
 	f.String("sandbox-url", d.SandboxURL, "a sandbox Stripe that runs elsewhere (default one of its own)")
 	f.Bool("no-anonymous", d.NoAnonymous, "want a token of everybody, on loopback too")
@@ -87,7 +88,8 @@ func readConfig(flags *pflag.FlagSet, path string, environ []string) (app.Config
 		Data: k.String("data"), Store: k.String("store"), Ledger: k.String("ledger"), Listen: k.String("listen"),
 		Durability: k.String("durability"), NATSListen: k.String("nats-listen"), NATSCreds: k.String("nats-creds-file"),
 		Replicas: k.Int("replicas"), Stripe: k.String("stripe"), StripeKey: k.String("stripe-key-file"),
-		StripeWebhookSecret: k.String("stripe-webhook-secret-file"), SandboxURL: k.String("sandbox-url"), NoAnonymous: k.Bool("no-anonymous"), RateLimit: k.Float64("rate-limit"),
+		StripeWebhookSecret: k.String("stripe-webhook-secret-file"), SandboxURL: k.String("sandbox-url"),
+		NoAnonymous: k.Bool("no-anonymous"), ReconcileFirst: k.Bool("reconcile-first"), RateLimit: k.Float64("rate-limit"),
 		LogLevel: k.String("log-level"), LogFormat: k.String("log-format"),
 	}
 	if err := c.Validate(); err != nil {

@@ -101,11 +101,16 @@ func inProcess(t testing.TB, options ...stripesim.Option) (*stripesim.Sim, *stri
 	sim, err := stripesim.New(options...)
 	must(t, err)
 	t.Cleanup(func() { must(t, sim.Close()) })
+	return sim, clientOf(t, sim)
+}
+
+func clientOf(t testing.TB, sim *stripesim.Sim) *stripepay.Client {
+	t.Helper()
 	payments, err := stripepay.New(stripepay.Config{
 		Mode: stripepay.Sandbox, Key: simtest.Key, URL: "http://stripe.invalid", Transport: sim.Transport(),
 	})
 	must(t, err)
-	return sim, payments
+	return payments
 }
 
 func TestTransportIsLikeANetwork(t *testing.T) {
@@ -122,8 +127,9 @@ func TestTransportIsLikeANetwork(t *testing.T) {
 		stripesim.KeyInUse: commands.UnknownInFlight,
 	} {
 		sim.Fail(func(stripesim.Request) stripesim.Fault { return stripesim.Fault{Kind: kind} })
+		fresh := clientOf(t, sim) // one that was refused asks nobody for a while
 		var unknown *commands.PaymentUnknown
-		if _, err := payments.Read(t.Context(), pi.ID); !errors.As(err, &unknown) || unknown.Reason != want {
+		if _, err := fresh.Read(t.Context(), pi.ID); !errors.As(err, &unknown) || unknown.Reason != want {
 			t.Errorf("%v: %v, want %s", kind, err, want)
 		}
 	}
