@@ -152,6 +152,9 @@ func (o *oracle) check(before, order domain.Order, e domain.Event) {
 			return
 		}
 		once(e.Refund)
+		if status := o.refundStatus(pi, e.Refund); status != "succeeded" && status != "failed" { // it may have come home since
+			o.u.failf("order %s: the ledger says that %s is with the customer, and Stripe that it is %q", order.ID, e.Refund, status)
+		}
 		if back, _ := o.moved(pi, stripesim.ActRefund); e.Amount != before.Taken || back < e.Amount {
 			o.u.failf("order %s: the ledger says that %d of %d were given back, the journal %d", order.ID, e.Amount, before.Taken, back)
 		}
@@ -176,6 +179,23 @@ func (o *oracle) check(before, order domain.Order, e domain.Event) {
 	case domain.DisputeOpened:
 		once(e.Dispute)
 	}
+}
+
+// refundStatus is what Stripe says of a refund now.
+func (o *oracle) refundStatus(paymentIntent, id string) string {
+	on := o.u.on
+	o.u.on = nil // nobody's request: nothing happens to it
+	defer func() { o.u.on = on }()
+	pi, err := o.u.shop.Read(context.Background(), paymentIntent)
+	if err != nil {
+		o.u.t.Fatal(err)
+	}
+	for _, r := range pi.Refunds {
+		if r.ID == id {
+			return r.Status
+		}
+	}
+	return ""
 }
 
 // final compares everything, when nothing is under way any more.
@@ -221,6 +241,8 @@ func (o *oracle) money(order domain.Order, sum stripesim.Totals) {
 		fail("called expired, and held")
 	case atStripe && back && order.Refund != "" && sum.Refunded != order.Taken:
 		fail("called given back")
+	case order.CancelledAt != nil && order.Settled != domain.SettledElsewhere && sum.Captured > sum.Refunded && len(order.External) == 0:
+		fail("cancelled, and the money is kept")
 	case !back && sum.Refunded > 0 && !seenOutside(order, "refunded", "refunded_partly"):
 		fail("money went back, and nobody can see that")
 	}
