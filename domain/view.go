@@ -65,6 +65,7 @@ type PaymentView struct {
 type ParkedView struct {
 	Request        uuid.UUID  `json:"request" format:"uuid" doc:"The event whose answer is awaited"`
 	Act            Act        `json:"act" enum:"capture,ship,refund,cancel"`
+	Amount         int64      `json:"amount" doc:"What it asks Stripe to move, minor units"`
 	AskedAt        time.Time  `json:"asked_at" doc:"When the act was asked for, at first"`
 	Since          time.Time  `json:"since" doc:"When it was parked"`
 	Reason         string     `json:"reason" doc:"Why it could not go on, for a person"`
@@ -120,8 +121,12 @@ func RenderParked(o Order) *ParkedView {
 	if !p.Parked {
 		return nil
 	}
+	amount := o.Total
+	if p.returns() {
+		amount = o.Taken
+	}
 	return &ParkedView{
-		Request: p.Request, Act: p.Act, AskedAt: p.Since.UTC(), Since: p.ParkedAt.UTC(), Reason: p.Why, Attempts: p.Attempts,
+		Request: p.Request, Act: p.Act, Amount: amount, AskedAt: p.Since.UTC(), Since: p.ParkedAt.UTC(), Reason: p.Why, Attempts: p.Attempts,
 		StripeRequests: append([]string{}, p.Requests...), Decisions: append([]Decision{}, o.Decisions()...),
 	}
 }

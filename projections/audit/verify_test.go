@@ -321,11 +321,15 @@ var anyCommand = map[string]func(b *book, id uuid.UUID) domain.Command{
 	"note": func(b *book, _ uuid.UUID) domain.Command {
 		return domain.AddNote{NoteID: uuid.NewSHA1(uuid.Nil, []byte(b.now.String())), Text: "note"}
 	},
-	"retry":    func(*book, uuid.UUID) domain.Command { return domain.Resume{Decision: domain.Retry, Evidence: "seen"} },
-	"abandon":  func(*book, uuid.UUID) domain.Command { return domain.Resume{Decision: domain.Abandon} },
-	"adopt":    func(*book, uuid.UUID) domain.Command { return domain.Resume{Decision: domain.Adopt, Evidence: " ch_1 "} },
-	"settle":   func(*book, uuid.UUID) domain.Command { return domain.Resume{Decision: domain.Settle, Reference: " wire 1 "} },
-	"settled":  func(b *book, id uuid.UUID) domain.Command { return b.settled(id) },
+	"retry":   func(*book, uuid.UUID) domain.Command { return domain.Resume{Decision: domain.Retry, Evidence: "seen"} },
+	"abandon": func(*book, uuid.UUID) domain.Command { return domain.Resume{Decision: domain.Abandon} },
+	"adopt": func(*book, uuid.UUID) domain.Command {
+		return domain.Resume{Decision: domain.Adopt, Evidence: " ch_1 "}
+	},
+	"settle": func(*book, uuid.UUID) domain.Command {
+		return domain.Resume{Decision: domain.Settle, Reference: " wire 1 "}
+	},
+	"settled": func(b *book, id uuid.UUID) domain.Command { return b.settled(id) },
 	"captured in part": func(b *book, id uuid.UUID) domain.Command {
 		c := b.captured(id)
 		c.Amount = 9000
