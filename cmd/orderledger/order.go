@@ -249,7 +249,10 @@ func (c *cli) giveAct(ctx context.Context, a act, f actFlags, order string, vers
 	if err != nil {
 		return err
 	}
-	if answer.Pending {
+	switch p := answer.Order.Parked; {
+	case p != nil:
+		c.note("%s can't go on by itself: %s Decide with: orderledger parked retry|adopt|settle|abandon", p.Act, p.Reason)
+	case answer.Pending:
 		c.note("%s is under way; Stripe has not answered yet", *answer.Order.Pending)
 	}
 	return c.printOrder(answer.Order)
