@@ -26,6 +26,7 @@ var decisionLabels = map[domain.Decision]string{
 type parkedBox struct {
 	*domain.ParkedView
 	What      string // was asked for
+	Frozen    bool   // a dispute forbids trying again
 	Decisions []decision
 	Decides   bool // whether who looks at it may decide
 }
@@ -36,6 +37,7 @@ func parkedOf(o domain.Order, role domain.Role) *parkedBox {
 		return nil
 	}
 	box := &parkedBox{ParkedView: view, What: parkedAct(o, o.Currency.Format(view.Amount)), Decides: role.May(domain.Permission(domain.VerbResume))}
+	box.Frozen = !slices.Contains(view.Decisions, domain.Retry)
 	for _, d := range view.Decisions {
 		box.Decisions = append(box.Decisions, decision{d, decisionLabels[d], outcomeOf(o, d)})
 	}
@@ -79,7 +81,11 @@ func outcomeOf(o domain.Order, d domain.Decision) string {
 	case release:
 		return fmt.Sprintf("If Stripe shows that the hold of %s is still there, the cancellation is recorded as failed and the order stands.", amount)
 	}
-	return fmt.Sprintf("If Stripe shows that the %s were not taken, that is recorded as failed, and nothing is shipped for it. The payment can be captured again later.", amount)
+	then := ""
+	if o.Pending.Act == domain.ActShip {
+		then = ", and the order is not shipped"
+	}
+	return fmt.Sprintf("If Stripe shows that the %s were not taken, that is recorded as failed%s. The payment can be captured again later.", amount, then)
 }
 
 func retried(o domain.Order, amount string, returns, release bool) string {

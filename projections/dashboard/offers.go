@@ -102,6 +102,7 @@ func offers(o domain.Order, role domain.Role) (possibles, impossibles []offer) {
 		case err == nil:
 			f.Allowed = true
 			possibles = append(possibles, f)
+		case o.Pending.Parked: // what it waits for is said once, for all
 		case errors.As(err, &rejected) && worthSaying(rejected.Code, v):
 			f.Why = rejected.Message
 			impossibles = append(impossibles, f)

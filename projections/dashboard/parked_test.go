@@ -51,7 +51,7 @@ func TestWhatIsParkedIsExplained(t *testing.T) {
 			"Stripe is asked again to take 472.38 USD", "even if it is less than 472.38 USD", "recorded as paid outside Stripe", "can be captured again later",
 		}},
 		{"s", []domain.Event{domain.Accepted{}, ship, silent}, "retry adopt settle abandon", []string{
-			"To take 472.38 USD from Visa •••• 4242, then to mark the order as shipped", "and the order as shipped", "nothing is shipped for it",
+			"To take 472.38 USD from Visa •••• 4242, then to mark the order as shipped", "and the order as shipped", "and the order is not shipped",
 		}},
 		{"shipping", []domain.Event{domain.Accepted{}, ship, querytest.Captured("shipping"), silent}, "retry", []string{
 			"Ship waits for a decision", "the payment of 472.38 USD is in", "Stripe is asked for nothing: the order is marked as shipped",
@@ -60,7 +60,7 @@ func TestWhatIsParkedIsExplained(t *testing.T) {
 			"To give 472.38 USD back to Visa •••• 4242", "so it can&#39;t happen twice", "you gave the 472.38 USD back outside Stripe", "the money stays with you",
 		}},
 		{"disputed", paid("disputed", refund, silent, domain.DisputeOpened{Dispute: "dp_1", Amount: 47238}), "adopt settle abandon", []string{
-			"until the dispute is closed nothing can be refunded here",
+			"until the dispute is closed nothing can be refunded here", "a dispute forbids that",
 		}},
 		{"c", []domain.Event{release, silent}, "retry adopt settle abandon", []string{
 			"To cancel the order and release the hold of 472.38 USD on Visa •••• 4242", "ends by itself", "the order stands",
