@@ -63,6 +63,8 @@ type PaymentView struct {
 
 // ParkedView is a money act that can't go on by itself, and what a person can decide about it.
 type ParkedView struct {
+	_ struct{} `nullable:"true"` // in the API's description, which asks the type, not the field
+
 	Request        uuid.UUID  `json:"request" format:"uuid" doc:"The event whose answer is awaited"`
 	Act            Act        `json:"act" enum:"capture,ship,refund,cancel"`
 	Amount         int64      `json:"amount" doc:"What it asks Stripe to move, minor units"`

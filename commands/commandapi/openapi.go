@@ -55,7 +55,7 @@ var codeStatus = map[domain.Code]int{
 	domain.TotalsMismatch: 422, domain.UnknownCurrency: 422, domain.AccountNumberRequired: 422,
 	domain.PaymentIntentRequired: 422, domain.ReferenceRequired: 422, domain.TextRequired: 422,
 	domain.EvidenceRequired: 422,
-	CodeVersionRequired: 428, CodeRateLimited: 429, CodeInternal: 500, CodePaymentUnavailable: 503, CodeUnavailable: 503,
+	CodeVersionRequired:     428, CodeRateLimited: 429, CodeInternal: 500, CodePaymentUnavailable: 503, CodeUnavailable: 503,
 }
 
 // register adds one endpoint. Errors of the handler become problems here.

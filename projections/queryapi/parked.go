@@ -17,6 +17,8 @@ type parkedInput struct {
 
 // Parked is a money act that waits for a person's decision, with what one must know of its order.
 type Parked struct {
+	_ struct{} `nullable:"false"` // unlike a view's
+
 	OrderID      uuid.UUID       `json:"order_id" format:"uuid"`
 	OrderNumber  string          `json:"order_number"`
 	Version      int             `json:"version" doc:"The order's, for If-Match"`
