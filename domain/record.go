@@ -68,6 +68,10 @@ func (o Order) settles(a Answer, acts ...Act) bool {
 		a.Source == FromElsewhere && a.Reference == o.Pending.Reference
 }
 
+// settling says whether a person has decided that the act in flight was settled elsewhere, and it is about to be recorded. What
+// Stripe does by itself meanwhile is not the answer: it would be the same money a second time.
+func (o Order) settling() bool { return o.Pending.Decision == Settle && !o.Pending.Parked }
+
 // failed says whether this refund of Stripe's failed before: its success, heard of late, is no news.
 func (o Order) failed(refund string) bool { return slices.Contains(o.FailedRefunds, refund) }
 
@@ -91,7 +95,7 @@ func recordCaptured(o Order, c RecordCaptured) (Event, error) {
 		return nil, Reject(AlreadyCaptured)
 	case o.CancelledAt != nil:
 		return nil, Reject(AlreadyCancelled)
-	case o.Pending.Act == ActCancel:
+	case o.Pending.Act == ActCancel, o.settling() && c.Source == FromStripe:
 		return nil, Reject(OperationInFlight)
 	case o.AcceptedAt == nil:
 		return nil, Reject(NotAccepted)
@@ -119,7 +123,7 @@ func recordExpired(o Order, c RecordAuthorizationExpired) (Event, error) {
 		return nil, Reject(NotInFlight)
 	case o.HoldExpired:
 		return nil, nil
-	case o.Pending.Act == ActCancel:
+	case o.Pending.Act == ActCancel, o.settling():
 		return nil, Reject(OperationInFlight)
 	}
 	return AuthorizationExpired(c), nil
@@ -139,7 +143,7 @@ func recordRefunded(o Order, c RecordRefunded) (Event, error) {
 		return nil, Reject(NotCaptured)
 	case o.failed(c.Refund):
 		return nil, Reject(NotInFlight)
-	case o.Pending.Act == ActCancel || o.Pending.Act == ActShip:
+	case o.Pending.Act == ActCancel, o.Pending.Act == ActShip, o.settling() && c.Source == FromStripe:
 		return nil, Reject(OperationInFlight)
 	case c.Amount != o.Taken || c.Currency != o.Currency:
 		return nil, Reject(AmountMismatch)

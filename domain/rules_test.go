@@ -651,6 +651,23 @@ func TestSettlingOutsideStripe(t *testing.T) {
 			tab:   domain.TabCancelled, badges: badges(domain.BadgeReversalOwed),
 		},
 		{
+			name: "before it is recorded, what Stripe takes is a second payment", given: settling(held, domain.Capture{}), when: atStripe,
+			code: domain.OperationInFlight, tab: domain.TabNew,
+		},
+		{
+			name: "and the end of the hold does not undo the decision", given: settling(held, domain.Ship{}), tab: domain.TabNew,
+			when: domain.RecordAuthorizationExpired{PaymentIntent: "pi_1", Answer: unasked}, code: domain.OperationInFlight,
+		},
+		{
+			name: "before it is recorded, what Stripe gives back is a second refund", given: settling(paid, domain.Refund{}), when: back,
+			code: domain.OperationInFlight, tab: domain.TabPaid,
+		},
+		{
+			name: "parked again, it waits for whoever tells first", tab: domain.TabPaid,
+			given: append(settling(held, domain.Capture{}), parked), when: atStripe,
+			event: domain.PaymentCaptured{Amount: 47238, Currency: "USD", PaymentIntent: "pi_1", Charge: "ch_1", Answer: unasked},
+		},
+		{
 			name: "a shipment goes on", given: settled(held, domain.Ship{Tracking: parcel}), when: shipmentCompleted,
 			event: domain.Shipped{Tracking: parcel, Request: eventID(4)}, tab: domain.TabShipped,
 		},
