@@ -14,6 +14,7 @@ const (
 	MaxText        = 500  // runes of any one field
 	MaxNote        = 4000 // runes of a note
 	MaxReason      = 500  // runes of a reason or evidence
+	MaxReference   = 200  // runes of a reference in somebody else's books
 	MaxTracking    = 20   // parcels of one order
 	MaxNotes       = 1000 // notes of one order
 	maxQuantity    = 1e9  // of one line

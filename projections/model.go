@@ -43,9 +43,10 @@ type Page struct {
 	Next   string
 }
 
-// Counts are the numbers of orders in the tabs, exact, as of Position.
+// Counts are the numbers of orders in the tabs and of those with something parked, exact, as of Position.
 type Counts struct {
 	Tabs     map[domain.Tab]int64
+	Parked   int64
 	Position eventstore.Position
 }
 
@@ -66,6 +67,9 @@ var ErrBadQuery = errors.New("bad query")
 // order_not_found, or a fault of the database.
 type Reader interface {
 	List(ctx context.Context, q Query) (Page, error)
+	// Parked lists the orders of which something waits for a person, what was parked first first. A cursor is from a page
+	// before; the limit is that of a Query.
+	Parked(ctx context.Context, cursor string, limit int) (Page, error)
 	Counts(ctx context.Context) (Counts, error)
 	Order(ctx context.Context, id uuid.UUID) (domain.Order, error)
 	Tokens(ctx context.Context) ([]Token, error)

@@ -10,12 +10,14 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/orderledger/orderledger/cmd/app"
 	"github.com/orderledger/orderledger/cmd/orderledger/sample"
+	"github.com/orderledger/orderledger/commands"
 	"github.com/orderledger/orderledger/domain"
 )
 
@@ -24,7 +26,8 @@ func TestMain(m *testing.M) {
 }
 
 // TestScripts runs testdata/*.txtar. Beside testscript's own commands they have: ledger start DIR and ledger stop, a ledger
-// in the test's process that the client commands find by themselves; sample FILE [N], which writes the first N sample orders.
+// in the test's process that the client commands find by themselves (with stuck behind it, one whose Stripe takes no order's
+// first capture, so that it is parked); sample FILE, which writes the sample orders; exits CODE COMMAND…; token CREATED FILE.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
@@ -34,7 +37,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"ledger": ledger, "sample": writeSample, "exits": exits,
+			"ledger": ledger, "sample": writeSample, "exits": exits, "token": token,
 		},
 	})
 }
@@ -58,10 +61,14 @@ func ledger(ts *testscript.TestScript, neg bool, args []string) {
 		r := ledgers[ts]
 		delete(ledgers, ts)
 		ts.Check(r.end())
-	case len(args) == 2 && args[0] == "start":
+	case (len(args) == 2 || len(args) == 3 && args[2] == "stuck") && args[0] == "start":
+		var hooks app.Hooks
+		if len(args) == 3 {
+			hooks.Payments = func(p commands.Payments) commands.Payments { return &sticking{Payments: p, seen: map[string]bool{}} }
+		}
 		c := app.Default()
 		c.Data, c.Listen, c.LogLevel = ts.MkAbs(args[1]), "127.0.0.1:0", "error"
-		a, err := app.New(context.Background(), c, io.Discard, app.Hooks{})
+		a, err := app.New(context.Background(), c, io.Discard, hooks)
 		ts.Check(err)
 		ctx, stop := context.WithCancel(context.Background())
 		r := &running{stop: stop, done: make(chan error, 1)}
@@ -75,7 +82,29 @@ func ledger(ts *testscript.TestScript, neg bool, args []string) {
 		})
 		ts.Setenv("ORDERLEDGER_SERVER", a.URL())
 	default:
-		ts.Fatalf("ledger start DIR, or ledger stop")
+		ts.Fatalf("ledger start DIR [stuck], or ledger stop")
+	}
+}
+
+// sticking is a Stripe that takes each order's first capture for a request that it knows with other parameters: nothing is
+// done, and it can't go on by itself.
+type sticking struct {
+	commands.Payments
+	mu   sync.Mutex
+	seen map[string]bool
+}
+
+// Capture implements commands.Payments.
+func (s *sticking) Capture(ctx context.Context, r commands.PaymentRequest) (commands.PaymentIntent, error) {
+	s.mu.Lock()
+	again := s.seen[r.OrderID]
+	s.seen[r.OrderID] = true
+	s.mu.Unlock()
+	if again {
+		return s.Payments.Capture(ctx, r)
+	}
+	return commands.PaymentIntent{}, &commands.PaymentRefusal{
+		Status: 400, Type: "idempotency_error", Message: "other parameters", RequestID: "req_stuck",
 	}
 }
 
@@ -92,6 +121,15 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 	if code != args[0] {
 		ts.Fatalf("exit code %s, want %s", code, args[0])
 	}
+}
+
+// token CREATED FILE writes the secret of a token that was created with -o json into a file.
+func token(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("token CREATED FILE")
+	}
+	secret := regexp.MustCompile(`olt_\w+`).FindString(ts.ReadFile(args[0]))
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(secret), 0o600))
 }
 
 func writeSample(ts *testscript.TestScript, _ bool, args []string) {

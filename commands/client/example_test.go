@@ -124,3 +124,38 @@ func ExampleClient_ImportAll() {
 	// line 1 placed
 	// line 3 rejected
 }
+
+// A manager looks at what can't go on by itself, and decides. The version makes sure that nobody else has decided meanwhile.
+func ExampleClient_Parked() {
+	server := ledger(map[string]string{
+		"/v1/parked": `{"data":[{"order_id":"` + orderID.String() + `","order_number":"10248","version":4,"act":"capture",
+			"amount":47238,"currency":"USD","reason":"Stripe is silent.","attempts":12,"decisions":["retry","adopt","settle","abandon"]}]}`,
+		"/v1/orders/" + orderID.String() + "/resume": `{"version":6,"tab":"paid"}`,
+	})
+	defer server.Close()
+
+	ctx := context.Background()
+	c, err := client.New(client.Config{Server: server.URL, Token: "olt_…"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	page, err := c.Parked(ctx, client.ParkedQuery{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, p := range page.Parked {
+		fmt.Println(p.OrderNumber, p.Act, p.Currency.Format(p.Amount), p.Reason)
+		done, err := c.Resume(ctx, p.OrderID, domain.Resume{Decision: domain.Settle, Reference: "wire 4711"},
+			client.IfVersion(p.Version), client.Wait(10*time.Second))
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(done.Order.Tab, done.Pending)
+	}
+	// Output:
+	// 10248 capture 472.38 USD Stripe is silent.
+	// paid false
+}

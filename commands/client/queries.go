@@ -49,6 +49,31 @@ type Tabs struct {
 	Position  eventstore.Position `json:"position"`
 }
 
+// ParkedQuery selects a page of what is parked. The zero ParkedQuery is the first one.
+type ParkedQuery struct {
+	Cursor  string // NextCursor of the page before
+	Limit   int    // entries a page
+	WaitFor eventstore.Position
+}
+
+// Parked is a money act that waits for a person's decision, with what one must know of its order.
+type Parked struct {
+	OrderID      uuid.UUID       `json:"order_id"`
+	OrderNumber  string          `json:"order_number"`
+	Version      int             `json:"version"` // of the order, for IfVersion
+	Customer     string          `json:"customer"`
+	Manufacturer string          `json:"manufacturer"`
+	Currency     domain.Currency `json:"currency"`
+	domain.ParkedView
+}
+
+// ParkedPage is one page of what is parked, what was parked first first. NextCursor is empty on the last.
+type ParkedPage struct {
+	Parked     []Parked `json:"data"`
+	HasMore    bool     `json:"has_more"`
+	NextCursor string   `json:"next_cursor"`
+}
+
 // Entry is one event of an order's timeline.
 type Entry struct {
 	Position   eventstore.Position `json:"position"`
@@ -105,6 +130,20 @@ func (c *Client) List(ctx context.Context, q Query) (Page, error) {
 	}
 	var p Page
 	err := c.get(ctx, "/v1/orders", v, &p)
+	return p, err
+}
+
+// Parked returns one page of the money acts that can't go on by themselves. Resume decides about them.
+func (c *Client) Parked(ctx context.Context, q ParkedQuery) (ParkedPage, error) {
+	v := after(q.WaitFor)
+	if q.Cursor != "" {
+		v.Set("cursor", q.Cursor)
+	}
+	if q.Limit != 0 {
+		v.Set("limit", strconv.Itoa(q.Limit))
+	}
+	var p ParkedPage
+	err := c.get(ctx, "/v1/parked", v, &p)
 	return p, err
 }
 

@@ -106,7 +106,41 @@ func TestParkedOperationIsResumed(t *testing.T) {
 	pending.want(t, http.StatusAccepted, "")
 	e.record(v.ID, domain.Park{Request: e.lastEvent(v.ID), Reason: "no answer", Attempts: 3})
 	e.post(path(v, domain.VerbResume), `{"decision":"sometimes"}`).want(t, http.StatusUnprocessableEntity, "bad_value")
-	e.post(path(v, domain.VerbResume), `{"decision":"retry","evidence":"asked Stripe"}`).want(t, http.StatusAccepted, "")
+	e.post(path(v, domain.VerbResume), `{"decision":"adopt"}`).want(t, http.StatusUnprocessableEntity, "evidence_required")
+	e.post(path(v, domain.VerbResume), `{"decision":"settle"}`).want(t, http.StatusUnprocessableEntity, "external_reference_required")
+	e.post(path(v, domain.VerbResume), `{"decision":"retry","reference":"wire 1"}`).want(t, http.StatusUnprocessableEntity, "bad_value")
+	e.post(path(v, domain.VerbResume), `{"decision":"settle","reference":"`+strings.Repeat("x", 201)+`"}`).want(t, http.StatusUnprocessableEntity, "too_long")
+	e.post(path(v, domain.VerbResume), `{"decision":"retry"}`, "If-Match", `"3"`).want(t, http.StatusPreconditionFailed, "version_stale")
+	r := e.post(path(v, domain.VerbResume), `{"decision":"settle","reference":" wire 1 ","evidence":"seen at the bank"}`, "If-Match", `"4"`)
+	r.want(t, http.StatusAccepted, "")
+	if got := r.view(t); got.Parked != nil || got.Pending == nil || got.Version != 5 {
+		t.Errorf("decided: %s", r.body)
+	}
+	e.record(v.ID, domain.RecordCaptured{
+		PaymentIntent: "pi_1", Amount: v.Total, Currency: v.Currency,
+		Answer: domain.Answer{Request: e.lastEvent(v.ID), Source: domain.FromElsewhere, Reference: "wire 1"},
+	})
+	note := e.post(path(v, domain.VerbNote), `{"text":"paid by wire"}`).view(t)
+	if p := note.Payment; note.Tab != domain.TabPaid || p.Reference == nil || *p.Reference != "wire 1" || p.AmountCaptured == nil || *p.AmountCaptured != v.Total {
+		t.Errorf("settled: %+v", note)
+	}
+}
+
+// Who waits for the provider's answer is answered when there is none to wait for.
+func TestPreferWaitEndsWhenTheOperationIsParked(t *testing.T) {
+	e := newEnv(t)
+	v := e.accepted("1", "card")
+	capture := func() reply {
+		return e.post(path(v, domain.VerbCapture), "", "If-Match", `"2"`, "Prefer", "wait=30", "Idempotency-Key", "k")
+	}
+	e.post(path(v, domain.VerbCapture), "", "If-Match", `"2"`, "Idempotency-Key", "k").want(t, http.StatusAccepted, "")
+	e.record(v.ID, domain.Park{Request: e.lastEvent(v.ID), Reason: "no answer", Attempts: 3, StripeRequests: []string{"req_1"}})
+	r := capture()
+	r.want(t, http.StatusAccepted, "")
+	p := r.view(t).Parked
+	if p == nil || p.Act != domain.ActCapture || p.Reason != "no answer" || p.Attempts != 3 || len(p.Decisions) != 4 || p.StripeRequests[0] != "req_1" {
+		t.Errorf("parked: %s", r.body)
+	}
 }
 
 // record carries a command of the ledger itself out, beside the server.

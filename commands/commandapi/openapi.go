@@ -54,7 +54,8 @@ var codeStatus = map[domain.Code]int{
 	domain.RequiredField: 422, domain.BadValue: 422, domain.TooLong: 422, domain.CardNumberRefused: 422,
 	domain.TotalsMismatch: 422, domain.UnknownCurrency: 422, domain.AccountNumberRequired: 422,
 	domain.PaymentIntentRequired: 422, domain.ReferenceRequired: 422, domain.TextRequired: 422,
-	CodeVersionRequired: 428, CodeRateLimited: 429, CodeInternal: 500, CodePaymentUnavailable: 503, CodeUnavailable: 503,
+	domain.EvidenceRequired: 422,
+	CodeVersionRequired:     428, CodeRateLimited: 429, CodeInternal: 500, CodePaymentUnavailable: 503, CodeUnavailable: 503,
 }
 
 // register adds one endpoint. Errors of the handler become problems here.

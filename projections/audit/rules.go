@@ -108,7 +108,7 @@ func moneyCommandOf(o domain.Order, e domain.Event) (domain.Command, error) {
 	case domain.RefundPending:
 		return domain.RecordRefundPending(e), nil
 	case domain.Refunded:
-		if o.Method == domain.Account {
+		if e.Answer == (domain.Answer{}) { // on account, or paid outside Stripe: nobody had to be asked
 			return domain.Refund{Reason: e.Reason}, nil
 		}
 		return domain.RecordRefunded{Refund: e.Refund, Amount: e.Amount, Currency: e.Currency, Answer: e.Answer}, nil

@@ -321,8 +321,33 @@ var anyCommand = map[string]func(b *book, id uuid.UUID) domain.Command{
 	"note": func(b *book, _ uuid.UUID) domain.Command {
 		return domain.AddNote{NoteID: uuid.NewSHA1(uuid.Nil, []byte(b.now.String())), Text: "note"}
 	},
-	"retry":    func(*book, uuid.UUID) domain.Command { return domain.Resume{Decision: domain.Retry, Evidence: "seen"} },
-	"abandon":  func(*book, uuid.UUID) domain.Command { return domain.Resume{Decision: domain.Abandon} },
+	"retry":   func(*book, uuid.UUID) domain.Command { return domain.Resume{Decision: domain.Retry, Evidence: "seen"} },
+	"abandon": func(*book, uuid.UUID) domain.Command { return domain.Resume{Decision: domain.Abandon} },
+	"adopt": func(*book, uuid.UUID) domain.Command {
+		return domain.Resume{Decision: domain.Adopt, Evidence: " ch_1 "}
+	},
+	"settle": func(*book, uuid.UUID) domain.Command {
+		return domain.Resume{Decision: domain.Settle, Reference: " wire 1 "}
+	},
+	"settled": func(b *book, id uuid.UUID) domain.Command { return b.settled(id) },
+	"captured in part": func(b *book, id uuid.UUID) domain.Command {
+		c := b.captured(id)
+		c.Amount = 9000
+		return c
+	},
+	"captured by somebody": func(b *book, id uuid.UUID) domain.Command {
+		c := b.captured(id)
+		c.Answer = domain.Answer{Source: domain.FromStripe}
+		return c
+	},
+	"refunded by somebody": func(b *book, id uuid.UUID) domain.Command {
+		return domain.RecordRefunded{
+			Refund: "re_3", Amount: b.orders[id].Taken, Currency: "USD", Answer: domain.Answer{Source: domain.FromStripe},
+		}
+	},
+	"refund fails later": func(b *book, id uuid.UUID) domain.Command {
+		return domain.RecordRefundFailed{Refund: b.orders[id].Refund, Answer: domain.Answer{Source: domain.FromStripe}}
+	},
 	"captured": func(b *book, id uuid.UUID) domain.Command { return b.captured(id) },
 	"capture fails": func(b *book, id uuid.UUID) domain.Command {
 		return domain.RecordCaptureFailed{Failure: domain.Failure{Code: "card_declined"}, Answer: b.answer(id)}
@@ -355,6 +380,9 @@ var anyCommand = map[string]func(b *book, id uuid.UUID) domain.Command{
 	"disputed": func(*book, uuid.UUID) domain.Command {
 		return domain.RecordDisputeOpened{Dispute: "dp_1", Amount: 9500}
 	},
+	"dispute lost": func(*book, uuid.UUID) domain.Command {
+		return domain.RecordDisputeClosed{Dispute: "dp_1", Outcome: "lost"}
+	},
 	"dispute closed": func(*book, uuid.UUID) domain.Command {
 		return domain.RecordDisputeClosed{Dispute: "dp_1", Outcome: "won"}
 	},
@@ -368,4 +396,17 @@ var anyCommand = map[string]func(b *book, id uuid.UUID) domain.Command{
 		b.now = b.now.Add(24 * time.Hour)
 		return domain.RecordConfirmationMissed{Now: b.now}
 	},
+}
+
+// settled is what is recorded of an order whose money a person settled outside Stripe.
+func (b *book) settled(id uuid.UUID) domain.Command {
+	o := b.orders[id]
+	a := domain.Answer{Request: o.Pending.Request, Source: domain.FromElsewhere, Reference: o.Pending.Reference}
+	switch o.Pending.Act {
+	case domain.ActRefund:
+		return domain.RecordRefunded{Amount: o.Taken, Currency: o.Currency, Answer: a}
+	case domain.ActCancel:
+		return domain.RecordCancelled{How: domain.SettledElsewhere, Answer: a}
+	}
+	return domain.RecordCaptured{PaymentIntent: o.Hold.PaymentIntent, Amount: o.Total, Currency: o.Currency, Answer: a}
 }

@@ -33,6 +33,7 @@ type Act struct {
 type Form struct {
 	ExternalReference string            // capture on account, reversal
 	Reason            string            // refund, cancel; the evidence for resume
+	Reference         string            // resume: by what it was settled outside Stripe
 	Text              string            // notes
 	PaymentIntent     string            // reauthorize; empty: authorize anew where the program can
 	Decision          domain.Decision   // resume
@@ -80,7 +81,7 @@ var style []byte
 
 var pages = func() map[string]*template.Template {
 	m := map[string]*template.Template{}
-	for _, name := range []string{"list", "order", "confirm", "message"} {
+	for _, name := range []string{"list", "order", "confirm", "message", "parked"} {
 		m[name] = template.Must(template.New("layout.html").Funcs(functions).
 			ParseFS(templateFiles, "templates/layout.html", "templates/"+name+".html"))
 	}
@@ -89,7 +90,7 @@ var pages = func() map[string]*template.Template {
 
 type dashboard struct{ Deps }
 
-// Handler serves the pages: /, /orders…, and /static/. It needs the actor in the request's context.
+// Handler serves the pages: /, /orders…, /parked, and /static/. It needs the actor in the request's context.
 func Handler(d Deps) http.Handler {
 	if d.Wait == 0 {
 		d.Wait = DefaultWait
@@ -99,6 +100,7 @@ func Handler(d Deps) http.Handler {
 	mux.Handle("GET /{$}", http.RedirectHandler("/orders?tab=new", http.StatusSeeOther))
 	mux.HandleFunc("GET /static/style.css", serveStyle)
 	mux.HandleFunc("GET /orders", b.page(b.list))
+	mux.HandleFunc("GET /parked", b.page(b.parked))
 	mux.HandleFunc("GET /orders/{id}", b.page(b.order))
 	mux.HandleFunc("GET /orders/{id}/confirm/{verb}", b.page(b.confirm))
 	mux.HandleFunc("POST /orders/{id}/{verb}", b.page(b.act))

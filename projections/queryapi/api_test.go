@@ -168,6 +168,37 @@ func TestTabs(t *testing.T) {
 	}
 }
 
+func TestParked(t *testing.T) {
+	l, _ := filled(t)
+	url := serve(t, l)
+	if body := read(t, ask(t, "viewer", url+"/v1/parked"), 200); strings.TrimSpace(body) != `{"data":[],"has_more":false,"next_cursor":null}` {
+		t.Errorf("nothing is parked: %s", body)
+	}
+	asked := domain.CaptureRequested{PaymentIntent: "pi_103", Amount: 47238, Currency: "USD"}
+	stuck := domain.Parked{Reason: "Stripe is silent", Attempts: 12, StripeRequests: []string{"req_1"}}
+	first := l.Place(t, clerk, querytest.Placed("103", domain.Card), domain.Accepted{}, asked, stuck)
+	l.Place(t, clerk, querytest.Placed("099", domain.Card), domain.Accepted{}, asked, domain.Parked{Reason: "x"})
+	page := decode[queryapi.ParkedList](t, read(t, ask(t, "viewer", url+"/v1/parked?limit=1"), 200))
+	if len(page.Data) != 1 || !page.HasMore || page.NextCursor == nil {
+		t.Fatalf("first page: %+v", page)
+	}
+	p := page.Data[0]
+	if p.OrderID != first || p.OrderNumber != "103" || p.Version != 4 || p.Customer != "Paul Henriot" || p.Manufacturer != "northwind" ||
+		p.Act != domain.ActCapture || p.Amount != 47238 || p.Currency != "USD" || p.Reason != "Stripe is silent" || p.Attempts != 12 ||
+		fmt.Sprint(p.StripeRequests, p.Decisions) != "[req_1] [retry adopt settle abandon]" ||
+		!p.AskedAt.Equal(querytest.Start.Add(9*time.Minute)) || !p.Since.Equal(querytest.Start.Add(10*time.Minute)) {
+		t.Errorf("got %+v", p)
+	}
+	body := read(t, ask(t, "viewer", url+"/v1/parked?limit=1&cursor="+*page.NextCursor), 200)
+	if second := decode[queryapi.ParkedList](t, body); len(second.Data) != 1 || second.Data[0].OrderNumber != "099" || second.HasMore ||
+		!strings.Contains(body, `"stripe_requests":[]`) {
+		t.Errorf("second page: %s", body)
+	}
+	read(t, ask(t, "viewer", url+"/v1/parked?cursor=x"), 400)
+	read(t, ask(t, "viewer", url+"/v1/parked?limit=0"), 422)
+	read(t, ask(t, "viewer", url+"/v1/parked?wait_for=99"), 503)
+}
+
 func TestOrder(t *testing.T) {
 	l, paid := filled(t)
 	url := serve(t, l) + "/v1/orders/" + paid.String()
@@ -231,6 +262,7 @@ func TestWhoMaySeeWhat(t *testing.T) {
 	}{
 		{"/v1/orders", map[string]int{"viewer": 200, "clerk": 200, "manager": 200, "auditor": 200, "store": 200, "admin": 200}},
 		{"/v1/tabs", map[string]int{"viewer": 200, "clerk": 200, "manager": 200, "auditor": 200, "admin": 200}},
+		{"/v1/parked", map[string]int{"viewer": 200, "clerk": 200, "manager": 200, "auditor": 200, "admin": 200}},
 		{"/v1/orders/" + paid.String(), map[string]int{"viewer": 200, "clerk": 200, "manager": 200, "auditor": 200, "store": 404, "admin": 200}},
 		{"/v1/orders/" + paid.String() + "/events", map[string]int{"viewer": 200, "clerk": 200, "manager": 200, "auditor": 200, "store": 404, "admin": 200}},
 		{"/v1/orders/" + own.String(), map[string]int{"viewer": 200, "clerk": 200, "manager": 200, "auditor": 200, "store": 200, "admin": 200}},
