@@ -132,7 +132,7 @@ func (v *verifier) judge(r eventstore.Recorded, s *stream, e domain.Event, env e
 		return differs(r, BadRule, "it says of no instant that it happened then")
 	}
 	if s.order == nil {
-		if why := companion(r, e); why != "" {
+		if why := companion(r, e, env); why != "" {
 			return differs(r, BadRule, "%s", why)
 		}
 		return nil

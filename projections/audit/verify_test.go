@@ -230,6 +230,47 @@ func TestCompanionsMustBeWhereTheyBelong(t *testing.T) {
 	}
 }
 
+func TestKeysAreKeptForTheirOwnRequests(t *testing.T) {
+	hash, command := strings.Repeat("c3", 32), uuid.NewSHA1(uuid.Nil, []byte("key"))
+	order := domain.OrderID("acme", "new")
+	good := eventstore.KeyReserved{OrderID: order, RequestHash: hash, Version: 1}
+	for _, c := range []struct {
+		name, stream string
+		event        eventstore.KeyReserved
+		why          string
+	}{
+		{"of a placement", eventstore.PlacementKeyStream(command), good, ""},
+		{"of an act", eventstore.KeyStream(command, order), good, ""},
+		{"in another command's stream", eventstore.KeyStream(uuid.Max, order), good, "stream of its own"},
+		{"for another order", eventstore.KeyStream(command, order), eventstore.KeyReserved{OrderID: uuid.Max, RequestHash: hash, Version: 1}, "stream of its own"},
+		{"for another request", eventstore.KeyStream(command, order), eventstore.KeyReserved{OrderID: order, RequestHash: "x", Version: 1}, "another request"},
+		{"at no version", eventstore.KeyStream(command, order), eventstore.KeyReserved{OrderID: order, RequestHash: hash}, "no version"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b, codec := small(t), eventstore.Codec{}
+			stored, err := codec.Encode(c.stream, c.event)
+			if err != nil {
+				t.Fatal(err)
+			}
+			stored.ID = uuid.NewSHA1(command, []byte(c.stream))
+			sealed, _, err := eventstore.Seal(c.stream, 0, stored, eventstore.Envelope{
+				Schema: 1, OccurredAt: b.now, Actor: clerk, CommandID: command, RequestHash: hash,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := b.store.Append(t.Context(), c.stream, eventstore.NoStream, sealed); err != nil {
+				t.Fatal(err)
+			}
+			_, err = audit.Verify(t.Context(), b.store, audit.Options{})
+			d := (*audit.Difference)(nil)
+			if c.why == "" && err != nil || c.why != "" && (!errors.As(err, &d) || d.Kind != audit.BadRule || !strings.Contains(d.Why, c.why)) {
+				t.Errorf("error %v, want a difference about %q", err, c.why)
+			}
+		})
+	}
+}
+
 func TestGapOfTheStoreIsADifference(t *testing.T) {
 	b := small(t)
 	b.store.Drop(3)
