@@ -31,7 +31,7 @@ const bodyTimeout = 10 * time.Second
 
 // Keyed is what every POST brings along.
 type Keyed struct {
-	Key string `header:"Idempotency-Key" required:"true" minLength:"1" maxLength:"255" pattern:"^[!-~]+$" doc:"Names the request: the same key and body are carried out once, for ever, and answered as the first time" example:"4f2c1c1e-accept"`
+	Key string `header:"Idempotency-Key" required:"true" minLength:"1" maxLength:"255" pattern:"^[!-~]+$" doc:"Names the request: the same key and body are carried out once, for ever, and answered as the first time; another body is refused. A key belongs to the actor who sends it and, for a command on an order, to that order: on another order it is another key. Of placements it is the actor's alone, places one order, and is used up on that order, too" example:"4f2c1c1e-accept"`
 
 	http huma.Context
 }
