@@ -255,7 +255,10 @@ func (c *cli) giveAct(ctx context.Context, a act, f actFlags, order string, vers
 	if answer.Pending {
 		c.note("%s is under way; Stripe has not answered yet", *answer.Order.Pending)
 	}
-	return c.printOrder(answer.Order)
+	if err := c.printOrder(answer.Order); err != nil {
+		return err
+	}
+	return refused(ctx, cl, a.verb, answer.Order)
 }
 
 func (c *cli) orderList() *cobra.Command {
@@ -328,6 +331,14 @@ func orderCells(v domain.View) []string {
 	if customer == "" {
 		customer = v.Customer.Name
 	}
+	return []string{
+		v.OrderNumber, v.Manufacturer, customer, when(&v.PlacedAt), v.Currency.Format(v.Total), string(v.Status),
+		string(v.Payment.Method) + " " + string(v.Payment.State), string(v.Tab), strconv.Itoa(v.Version), badges(v), v.ID.String(),
+	}
+}
+
+// badges are an order's, and the act that is under way.
+func badges(v domain.View) string {
 	marks := make([]string, 0, len(v.Badges)+1)
 	if v.Pending != nil {
 		marks = append(marks, "pending:"+string(*v.Pending))
@@ -335,10 +346,7 @@ func orderCells(v domain.View) []string {
 	for _, b := range v.Badges {
 		marks = append(marks, string(b))
 	}
-	return []string{
-		v.OrderNumber, v.Manufacturer, customer, when(&v.PlacedAt), v.Currency.Format(v.Total), string(v.Status),
-		string(v.Payment.Method) + " " + string(v.Payment.State), string(v.Tab), strconv.Itoa(v.Version), strings.Join(marks, " "), v.ID.String(),
-	}
+	return strings.Join(marks, " ")
 }
 
 func (c *cli) printOrder(v domain.View) error {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/orderledger/orderledger/cmd/app"
 	"github.com/orderledger/orderledger/cmd/orderledger/sample"
+	"github.com/orderledger/orderledger/commands"
 	"github.com/orderledger/orderledger/domain"
 )
 
@@ -61,7 +62,11 @@ func ledger(ts *testscript.TestScript, neg bool, args []string) {
 	case len(args) == 2 && args[0] == "start":
 		c := app.Default()
 		c.Data, c.Listen, c.LogLevel = ts.MkAbs(args[1]), "127.0.0.1:0", "error"
-		a, err := app.New(context.Background(), c, io.Discard, app.Hooks{})
+		orders, err := sample.Orders()
+		ts.Check(err)
+		a, err := app.New(context.Background(), c, io.Discard, app.Hooks{
+			Payments: func(p commands.Payments) commands.Payments { return declining{p, badCards(orders)} }, // as in the demo
+		})
 		ts.Check(err)
 		ctx, stop := context.WithCancel(context.Background())
 		r := &running{stop: stop, done: make(chan error, 1)}
