@@ -37,7 +37,8 @@ PaymentIntent) and RecordReversal. The others record what Stripe said and are gi
   CompleteShipment  ships an order whose shipment waited for its capture
 
 Before an order is placed, all of them are refused: order_not_found. Placing it again is done already when the content is
-the same and refused (order_exists) when it is not, in every state.
+the same and refused (order_exists) when it is not, in every state. Capturing an order paid by card with a reference, as if it
+were on account, is refused (bad_value) in every state.
 Notes, disputes, parked operations and other marks stand at the end, with only what they change.
 `
 
@@ -66,6 +67,9 @@ func otherHold(o domain.Order) domain.Command {
 
 // The references that an order holds already, where it does, and others.
 func sameEntry(o domain.Order) domain.Command {
+	if o.Method == domain.Card {
+		return domain.Capture{}
+	}
 	return domain.Capture{ExternalReference: cmp.Or(o.Entry, "INV-1")}
 }
 
@@ -439,7 +443,7 @@ func unplaced(t *testing.T, rows []row) {
 	}
 }
 
-// placedAgain proves what the table's head says of orders that are placed again.
+// placedAgain proves what the table's head says of orders that are placed again, and of references on card orders.
 func placedAgain(t *testing.T, nodes []*node, same domain.Place) {
 	t.Helper()
 	other := same
@@ -450,6 +454,10 @@ func placedAgain(t *testing.T, nodes []*node, same domain.Place) {
 		}
 		if got := answer(n.order, row{give: always(other)}).said; got != "no: order_exists" {
 			t.Errorf("%s: placed again with other content: %s", n.name, got)
+		}
+		entry := row{give: always(domain.Capture{ExternalReference: "INV-1"})}
+		if got := answer(n.order, entry).said; n.order.Method == domain.Card && got != "no: bad_value" {
+			t.Errorf("%s: captured with a reference: %s", n.name, got)
 		}
 	}
 }

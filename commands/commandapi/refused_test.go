@@ -64,6 +64,7 @@ func TestBadInputHasItsCodeAndAppendsNothing(t *testing.T) {
 		{"no reversal owed", path(account, domain.VerbReversal), `{"external_reference":"x"}`, nil, 409, "no_reversal_owed"},
 		{"no card", path(account, domain.VerbReauthorize), "", nil, 409, "not_a_card_order"},
 		{"no reference", path(account, domain.VerbCapture), "", []string{"If-Match", `"2"`}, 422, "external_reference_required"},
+		{"a reference where money is held", path(v, domain.VerbCapture), `{"external_reference":"INV-1"}`, []string{"If-Match", `"2"`}, 422, "bad_value"},
 		{"a long reference", path(account, domain.VerbCapture), `{"external_reference":"` + strings.Repeat("x", 201) + `"}`, []string{"If-Match", `"2"`}, 422, "too_long"},
 		{"a long reason", path(v, domain.VerbCancel), `{"reason":"` + strings.Repeat("x", 501) + `"}`, []string{"If-Match", `"2"`}, 422, "too_long"},
 		{"a reason with a bell", path(v, domain.VerbCancel), `{"reason":"\u0007"}`, []string{"If-Match", `"2"`}, 422, "bad_value"},

@@ -342,7 +342,8 @@ func TestVerifyAcceptsAllThatTheRulesMake(t *testing.T) {
 // anyCommand makes commands that an order may or may not be fit for.
 var anyCommand = map[string]func(b *book, id uuid.UUID) domain.Command{
 	"accept":  func(*book, uuid.UUID) domain.Command { return domain.Accept{} },
-	"capture": func(*book, uuid.UUID) domain.Command { return domain.Capture{ExternalReference: " INV-1 "} },
+	"capture": func(*book, uuid.UUID) domain.Command { return domain.Capture{} },
+	"entry":   func(*book, uuid.UUID) domain.Command { return domain.Capture{ExternalReference: " INV-1 "} },
 	"ship":    func(*book, uuid.UUID) domain.Command { return domain.Ship{} },
 	"ship tracked": func(*book, uuid.UUID) domain.Command {
 		return domain.Ship{Tracking: []domain.Tracking{{Carrier: "ups", Number: "1"}}}
