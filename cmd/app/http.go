@@ -45,10 +45,14 @@ func (a *App) routes(stopping <-chan struct{}) http.Handler {
 	apiMux := http.NewServeMux()
 	a.register(apiMux, stopping)
 	auth := commandapi.Auth{Tokens: a.tokens, ForbidAnonymous: a.config.NoAnonymous, Log: a.log}
-	limit := commandapi.RateLimit(a.config.RateLimit, int(a.config.RateLimit))
-	api := commandapi.Authenticate(auth)(limit(apiMux))
+	limit := func(refuse commandapi.Refuse) func(http.Handler) http.Handler {
+		return commandapi.RateLimit(a.config.RateLimit, int(a.config.RateLimit), refuse)
+	}
+	api := commandapi.Authenticate(auth)(limit(nil)(apiMux))
 	auth.Via = domain.ViaUI
-	pages := commandapi.Authenticate(auth)(limit(a.pages()))
+	people := auth
+	people.Refuse = a.refusePage()
+	pages := commandapi.Authenticate(people)(limit(people.Refuse)(a.pages()))
 
 	root := http.NewServeMux()
 	root.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprintln(w, "alive") })
@@ -56,6 +60,7 @@ func (a *App) routes(stopping <-chan struct{}) http.Handler {
 	root.Handle("GET /openapi.json", apiMux)
 	root.Handle("GET /metrics", commandapi.Authenticate(auth)(may(domain.PermRead, promhttp.HandlerFor(a.metrics(), promhttp.HandlerOpts{}))))
 	root.Handle("/v1/", api)
+	root.Handle("GET /static/", dashboard.Static())
 	root.Handle("/", pages)
 	return commandapi.RequestID(root)
 }
@@ -170,12 +175,25 @@ func (a *App) Rebuild() {
 	})
 }
 
-func (a *App) pages() http.Handler {
-	return dashboard.Handler(dashboard.Deps{
+func (a *App) pages() http.Handler { return dashboard.Handler(a.pageDeps()) }
+
+// refusePage says in a page what commandapi would say in a problem.
+func (a *App) refusePage() commandapi.Refuse {
+	show := dashboard.Refusal(a.pageDeps())
+	return func(w http.ResponseWriter, r *http.Request, p *commandapi.Problem) {
+		for name, values := range p.GetHeaders() {
+			w.Header()[name] = values
+		}
+		show(w, r, p.Status, p.Detail)
+	}
+}
+
+func (a *App) pageDeps() dashboard.Deps {
+	return dashboard.Deps{
 		Reader: a.model, Waiter: a.projector, Log: a.store, Codec: a.codec, Acts: acts{a}, Now: a.now, Logger: a.log,
 		Sandbox: a.config.Stripe == "sandbox",
 		SignIn:  "Sign in with an API token as the password; an administrator makes one with: orderledger token create",
-	})
+	}
 }
 
 // Ready says what keeps the ledger from being ready, each in a sentence; none when it is.
