@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"orderledger": main})
 }
 
-// TestScripts runs testdata/*.txtar. Beside testscript's own commands they have: ledger start DIR and ledger stop, a ledger
+// TestScripts runs testdata/*.txtar. Beside testscript's own commands they have: ledger start DIR [DURABILITY] and ledger stop, a ledger
 // in the test's process that the client commands find by themselves; sample FILE [N], which writes the first N sample orders.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -59,8 +59,11 @@ func ledger(ts *testscript.TestScript, neg bool, args []string) {
 		r := ledgers[ts]
 		delete(ledgers, ts)
 		ts.Check(r.end())
-	case len(args) == 2 && args[0] == "start":
+	case (len(args) == 2 || len(args) == 3) && args[0] == "start":
 		c := app.Default()
+		if len(args) == 3 {
+			c.Durability = args[2]
+		}
 		c.Data, c.Listen, c.LogLevel = ts.MkAbs(args[1]), "127.0.0.1:0", "error"
 		orders, err := sample.Orders()
 		ts.Check(err)
@@ -80,7 +83,7 @@ func ledger(ts *testscript.TestScript, neg bool, args []string) {
 		})
 		ts.Setenv("ORDERLEDGER_SERVER", a.URL())
 	default:
-		ts.Fatalf("ledger start DIR, or ledger stop")
+		ts.Fatalf("ledger start DIR [DURABILITY], or ledger stop")
 	}
 }
 
