@@ -4,6 +4,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -306,8 +307,32 @@ func TestDigestKeepsTheEnd(t *testing.T) {
 	}
 	_, err = audit.Verify(t.Context(), log[:len(log)-1], kept)
 	d := (*audit.Difference)(nil)
+	if !errors.As(err, &d) || d.Kind != audit.Ended {
+		t.Errorf("error %v, want a log that ends too early", err)
+	}
+	_, err = audit.Verify(t.Context(), b.store, audit.Options{Until: before.Position, Digest: strings.Repeat("0", 64)})
 	if !errors.As(err, &d) || d.Kind != audit.BadDigest {
 		t.Errorf("error %v, want a difference of the digest", err)
+	}
+}
+
+func TestALogThatDoesNotReachThePosition(t *testing.T) {
+	b := small(t)
+	head, err := b.store.Head(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = audit.Verify(t.Context(), b.store, audit.Options{Until: head + 1})
+	d := (*audit.Difference)(nil)
+	if !errors.As(err, &d) || d.Kind != audit.Ended || !strings.Contains(d.Why, "the log ends at "+strconv.FormatUint(uint64(head), 10)) {
+		t.Errorf("verify: %v", err)
+	}
+	short := (*audit.EndError)(nil)
+	if _, err := audit.Replay(t.Context(), b.store, eventstore.Codec{}, audit.Moment{Position: head + 1}); !errors.As(err, &short) || short.End != head {
+		t.Errorf("replay: %v", err)
+	}
+	if _, err := audit.Replay(t.Context(), b.store, eventstore.Codec{}, audit.Moment{Position: head}); err != nil {
+		t.Error(err)
 	}
 }
 
