@@ -101,11 +101,12 @@ func (a *App) register(mux *http.ServeMux, stopping <-chan struct{}) {
 
 // problem is commandapi's table, and what the read side adds to it.
 func (a *App) problem(err error) error {
+	query := (*projections.QueryError)(nil)
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, projections.ErrBadQuery):
-		return commandapi.New(http.StatusBadRequest, "bad_query", err.Error())
+	case errors.As(err, &query):
+		return commandapi.BadQuery(domain.Violation{Field: query.Parameter, Code: domain.BadValue, Message: query.Why})
 	case errors.Is(err, queryapi.ErrForbidden):
 		return commandapi.From(commandapi.ErrForbidden)
 	case errors.Is(err, queryapi.ErrBehind), errors.Is(err, queryapi.ErrTooManyStreams), errors.Is(err, projections.ErrStopped),
@@ -128,7 +129,7 @@ type storeAnswer struct {
 func (a *App) registerOperations(api huma.API) {
 	huma.Register(api, huma.Operation{
 		OperationID: "store-status", Method: http.MethodGet, Path: "/v1/store", Tags: []string{"operations"},
-		Summary: "Where the log is, and what an acknowledgement is worth",
+		Summary: "Where the log is, and what an acknowledgement is worth", RejectUnknownQueryParameters: true,
 	}, func(ctx context.Context, _ *struct{}) (*storeAnswer, error) {
 		if !domain.ActorFrom(ctx).Role.May(domain.PermRead) {
 			return nil, commandapi.From(commandapi.ErrForbidden)

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 	"net/http"
 	"strings"
@@ -94,5 +95,29 @@ func TestTooManyRequestsForPagesAreAPage(t *testing.T) {
 	res, body := get(t, "GET", url+"/orders?tab=new")
 	if res.StatusCode != 429 || res.Header.Get("Retry-After") == "" || !strings.Contains(body, "<h1>Too many requests</h1>") {
 		t.Errorf("%d %v %s", res.StatusCode, res.Header, body)
+	}
+}
+
+// Whatever is wrong with a query's parameters has one answer, which names them.
+func TestBadQueries(t *testing.T) {
+	url := start(t, func(*Config) {})
+	for query, parameter := range map[string]string{
+		"/v1/orders?tab=open": "tab", "/v1/orders?limit=201": "limit", "/v1/orders?limit=x": "limit", "/v1/orders?stauts=paid": "stauts",
+		"/v1/orders?sort=secret": "sort", "/v1/orders?placed_from=yesterday": "placed_from", "/v1/orders?cursor=x": "cursor",
+		"/v1/tabs?wait_for=x": "wait_for", "/v1/tabs?tab=new": "tab", "/v1/log?after=-1": "after", "/v1/log?after=9": "after",
+		"/v1/events?after=x": "after", "/v1/events?from=1": "from", "/v1/projections?x=": "x", "/v1/store?x=1": "x", "/v1/tokens?role=clerk": "role",
+	} {
+		res, body := get(t, "GET", url+query)
+		var p struct {
+			Code, Detail string
+			Errors       []struct{ Field, Message string }
+		}
+		if err := json.Unmarshal([]byte(body), &p); err != nil || res.StatusCode != 400 || p.Code != "bad_query" {
+			t.Errorf("%s: %d %s", query, res.StatusCode, body)
+			continue
+		}
+		if len(p.Errors) != 1 || p.Errors[0].Field != parameter || p.Errors[0].Message == "" || !strings.Contains(p.Detail, "The parameter "+parameter+": ") {
+			t.Errorf("%s: %s", query, body)
+		}
 	}
 }

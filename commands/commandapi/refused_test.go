@@ -27,9 +27,9 @@ func TestBadInputHasItsCodeAndAppendsNothing(t *testing.T) {
 		code             string
 	}{
 		{"no key", "/v1/orders", placed(), []string{"Idempotency-Key", ""}, 400, "idempotency_key_required"},
-		{"a key with spaces", "/v1/orders", placed(), []string{"Idempotency-Key", "a b"}, 400, "idempotency_key_required"},
-		{"a key that is too long", "/v1/orders", placed(), []string{"Idempotency-Key", strings.Repeat("k", 256)}, 400, "idempotency_key_required"},
-		{"a key beyond ASCII", "/v1/orders", placed(), []string{"Idempotency-Key", "schlüssel"}, 400, "idempotency_key_required"},
+		{"a key with spaces", "/v1/orders", placed(), []string{"Idempotency-Key", "a b"}, 400, "idempotency_key_invalid"},
+		{"a key that is too long", "/v1/orders", placed(), []string{"Idempotency-Key", strings.Repeat("k", 256)}, 400, "idempotency_key_invalid"},
+		{"a key beyond ASCII", "/v1/orders", placed(), []string{"Idempotency-Key", "schlüssel"}, 400, "idempotency_key_invalid"},
 		{"no type", "/v1/orders", placed(), []string{"Content-Type", ""}, 415, "unsupported_media_type"},
 		{"another type", "/v1/orders", placed(), []string{"Content-Type", "text/plain"}, 415, "unsupported_media_type"},
 		{"a form", "/v1/orders", "a=b", []string{"Content-Type", "application/x-www-form-urlencoded"}, 415, "unsupported_media_type"},

@@ -154,7 +154,7 @@ func TestOrders(t *testing.T) {
 		t.Errorf("second page: %+v", second)
 	}
 	for query, status := range map[string]int{
-		"?tab=open": 422, "?limit=201": 422, "?limit=x": 422, "?sort=secret": 400, "?placed_from=yesterday": 400,
+		"?tab=open": 422, "?limit=201": 422, "?limit=x": 422, "?stauts=paid": 422, "?sort=secret": 400, "?placed_from=yesterday": 400,
 	} {
 		read(t, ask(t, "viewer", url+"/v1/orders"+query), status)
 	}
