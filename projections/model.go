@@ -90,6 +90,7 @@ type Status struct {
 	Name       string              `json:"name"`
 	Checkpoint eventstore.Position `json:"checkpoint"` // the last position handled
 	Head       eventstore.Position `json:"head"`
+	Lag        uint64              `json:"lag"` // how many events it is behind; never fewer, where positions have holes
 	Rebuilding bool                `json:"rebuilding"`
 	Rebuilt    eventstore.Position `json:"rebuilt,omitempty"` // how far a rebuild is
 	Error      string              `json:"error,omitempty"`   // why it stopped; it never skips an event

@@ -69,13 +69,13 @@ func (c *cli) projections() *cobra.Command {
 }
 
 func (c *cli) printProjections(list []client.Projection) error {
-	l := listing{columns: []string{"NAME", "CHECKPOINT", "HEAD", "REBUILDING", "ERROR"}}
+	l := listing{columns: []string{"NAME", "CHECKPOINT", "HEAD", "LAG", "REBUILDING", "ERROR"}}
 	for _, p := range list {
 		rebuilding := ""
 		if p.Rebuilding {
 			rebuilding = "at " + position(p.Rebuilt)
 		}
-		l.add(p, p.Name, position(p.Checkpoint), position(p.Head), rebuilding, p.Error)
+		l.add(p, p.Name, position(p.Checkpoint), position(p.Head), strconv.FormatUint(p.Lag, 10), rebuilding, p.Error)
 	}
 	return c.print(l)
 }

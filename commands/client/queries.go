@@ -66,6 +66,7 @@ type Projection struct {
 	Name       string              `json:"name"`
 	Checkpoint eventstore.Position `json:"checkpoint"`
 	Head       eventstore.Position `json:"head"`
+	Lag        uint64              `json:"lag"` // events that it is behind
 	Rebuilding bool                `json:"rebuilding"`
 	Rebuilt    eventstore.Position `json:"rebuilt"`
 	Error      string              `json:"error"`
