@@ -95,7 +95,7 @@ func (c *cli) orderShow() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.printOrder(v)
+			return c.showOrder(v)
 		},
 	}
 }
