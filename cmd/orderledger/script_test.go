@@ -167,6 +167,30 @@ func TestServeAnswersAndStopsCleanly(t *testing.T) {
 	}
 }
 
+// Where it listens on all addresses, it names one that can be used.
+func TestServeOnAllAddresses(t *testing.T) {
+	dir := t.TempDir()
+	if code := execute(t.Context(), []string{"token", "create", "--data", dir, "--name", "anna", "--role", "admin"}, nil, io.Discard, io.Discard); code != exitDone {
+		t.Fatalf("token: exit code %d", code)
+	}
+	found, _, stop := background(t, []string{"serve", "--listen", "0.0.0.0:0", "--data", dir}, regexp.MustCompile(`answers at (http://localhost:\d+)$`), true)
+	res, err := http.Get(found[1] + "/livez")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close() // only its status counts
+	if code := stop(); code != exitDone || res.StatusCode != http.StatusOK {
+		t.Errorf("exit code %d, livez: %s", code, res.Status)
+	}
+}
+
+func TestDemoNamesItsAddressToPrograms(t *testing.T) {
+	found, _, stop := background(t, []string{"demo", "--listen", "127.0.0.1:0", "-o", "json"}, regexp.MustCompile(`"dashboard": "(http://127\.0\.0\.1:\d+)"`), false)
+	if code := stop(); code != exitDone {
+		t.Errorf("exit code %d, %s", code, found[1])
+	}
+}
+
 // The demo shows orders in every tab, at every stage, and is the same when it is started again in its folder.
 func TestDemo(t *testing.T) {
 	dir := t.TempDir()
