@@ -138,6 +138,9 @@ func (c *cli) tokenCreate() *cobra.Command {
 		if name == "" || role == "" {
 			return wrongUse("%s needs --name and --role", cmd.CommandPath())
 		}
+		if err := access.Check(name, role); err != nil {
+			return usageError{err}
+		}
 		var v client.NewToken
 		err := c.onTokens(cmd.Context(), &from, func(cl *client.Client) (err error) {
 			v, err = cl.CreateToken(cmd.Context(), name, role)

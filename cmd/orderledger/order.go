@@ -177,6 +177,9 @@ func (c *cli) act(a act) *cobra.Command {
 		if a.needs != "" && !cmd.Flags().Changed(a.needs) {
 			return wrongUse("%s needs --%s", cmd.CommandPath(), a.needs)
 		}
+		if f.wait < 0 || f.version < 0 {
+			return wrongUse("--wait and --version must not be below zero")
+		}
 		if err := a.read(&f, args); err != nil {
 			return err
 		}
@@ -269,6 +272,9 @@ func (c *cli) orderList() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if limit < 0 {
 				return wrongUse("--limit %d: must not be below zero", limit)
+			}
+			if err := checkQuery(q); err != nil {
+				return err
 			}
 			return c.list(cmd.Context(), q, limit)
 		},
