@@ -240,7 +240,7 @@ func TestImport(t *testing.T) {
 	e := newEnv(t)
 	e.place("2", "card")
 	body := strings.Join([]string{
-		order("1", "account"), "", order("2", "card"), `{"order_number":`, order("3", "account", func(m map[string]any) { m["total"] = 1 }),
+		"\ufeff" + order("1", "account"), "", order("2", "card"), `{"order_number":`, order("3", "account", func(m map[string]any) { m["total"] = 1 }),
 		order("4", "card", func(m map[string]any) { m["payment"] = map[string]any{"method": "card"} }),
 		order("1", "account"), order("2", "card", func(m map[string]any) { m["shipping_method"] = "x" }), "[]",
 	}, "\n")
