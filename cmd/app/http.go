@@ -94,9 +94,29 @@ func (a *App) register(mux *http.ServeMux, stopping <-chan struct{}) {
 		},
 	})
 	a.registerOperations(api)
-	mux.HandleFunc("/v1/", func(w http.ResponseWriter, _ *http.Request) {
-		commandapi.New(http.StatusNotFound, commandapi.CodeNotFound, "There is no such path or method. See /openapi.json.").Write(w)
+	mux.HandleFunc("/v1/", func(w http.ResponseWriter, r *http.Request) {
+		if allowed := methods(mux, r); len(allowed) > 0 {
+			w.Header().Set("Allow", strings.Join(allowed, ", "))
+			commandapi.New(http.StatusMethodNotAllowed, commandapi.CodeMethodNotAllowed,
+				"This path knows "+strings.Join(allowed, " and ")+", not "+r.Method+". See /openapi.json.").Write(w)
+			return
+		}
+		commandapi.New(http.StatusNotFound, commandapi.CodeNotFound, "There is no such path. See /openapi.json.").Write(w)
 	})
+}
+
+// methods are those that a path which only the fallback has taken would know. The mux answers 405 by itself only where there is
+// no fallback.
+func methods(mux *http.ServeMux, r *http.Request) (allowed []string) {
+	_, fallback := mux.Handler(r)
+	for _, m := range []string{http.MethodGet, http.MethodHead, http.MethodPost} {
+		other := *r
+		other.Method = m
+		if _, pattern := mux.Handler(&other); pattern != fallback {
+			allowed = append(allowed, m)
+		}
+	}
+	return allowed
 }
 
 // problem is commandapi's table, and what the read side adds to it.

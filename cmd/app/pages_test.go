@@ -121,3 +121,25 @@ func TestBadQueries(t *testing.T) {
 		}
 	}
 }
+
+func TestMethodsThatAPathDoesNotKnow(t *testing.T) {
+	url := start(t, func(*Config) {})
+	const order = "/v1/orders/11111111-2222-5333-8444-555555555555"
+	for _, tt := range []struct {
+		method, path string
+		status       int
+		allow, code  string
+	}{
+		{"GET", order + "/accept", 405, "POST", "method_not_allowed"},
+		{"POST", order, 405, "GET, HEAD", "method_not_allowed"},
+		{"DELETE", "/v1/orders", 405, "GET, HEAD, POST", "method_not_allowed"},
+		{"PUT", "/v1/tabs", 405, "GET, HEAD", "method_not_allowed"},
+		{"GET", "/v1/nothing", 404, "", "not_found"},
+		{"POST", "/v1/", 404, "", "not_found"},
+	} {
+		res, body := get(t, tt.method, url+tt.path)
+		if res.StatusCode != tt.status || res.Header.Get("Allow") != tt.allow || !strings.Contains(body, `"code":"`+tt.code+`"`) {
+			t.Errorf("%s %s: %d, Allow %q, %s", tt.method, tt.path, res.StatusCode, res.Header.Get("Allow"), body)
+		}
+	}
+}

@@ -13,7 +13,7 @@ import (
 
 var statusCodes = map[int]string{
 	http.StatusUnauthorized: CodeUnauthenticated, http.StatusForbidden: CodeForbidden, http.StatusNotFound: CodeNotFound,
-	http.StatusMethodNotAllowed: "method_not_allowed", http.StatusNotAcceptable: "not_acceptable",
+	http.StatusMethodNotAllowed: CodeMethodNotAllowed, http.StatusNotAcceptable: "not_acceptable",
 	http.StatusRequestTimeout: CodeTimeout, http.StatusConflict: "conflict",
 	http.StatusRequestEntityTooLarge: CodeTooLarge, http.StatusUnsupportedMediaType: CodeUnsupportedMedia,
 	http.StatusTooManyRequests: CodeRateLimited, http.StatusServiceUnavailable: CodeUnavailable,

@@ -42,6 +42,7 @@ const (
 	CodeTimeout            = "request_timeout"
 	CodeBadRequest         = "bad_request"
 	CodeBadQuery           = "bad_query"
+	CodeMethodNotAllowed   = "method_not_allowed"
 	CodeNotFound           = "not_found"
 )
 
