@@ -202,6 +202,9 @@ func TestTimeline(t *testing.T) {
 			OccurredAt time.Time `json:"occurred_at"`
 			Actor      domain.Actor
 			Data       map[string]any
+			Hash       string
+			Command    string `json:"command_id"`
+			Tab        domain.Tab
 		}
 		HasMore bool `json:"has_more"`
 	}](t, body)
@@ -215,6 +218,9 @@ func TestTimeline(t *testing.T) {
 	captured, note := got.Data[2], got.Data[4]
 	if captured.Actor != clerk || captured.Revision != 2 || captured.Data["charge"] != "ch_101" || !captured.OccurredAt.Equal(querytest.Start.Add(3*time.Minute)) {
 		t.Errorf("got %+v", captured)
+	}
+	if notice := got.Data[3]; captured.Tab != domain.TabPaid || notice.Tab != "" || len(captured.Hash) != 64 || captured.Command == "" {
+		t.Errorf("got %+v and %+v", captured, notice)
 	}
 	if fmt.Sprint(note.Data["personal"]) != "map[text:call first]" {
 		t.Errorf("got %+v", note)
