@@ -49,8 +49,9 @@ func (h *Handler) asThen(ctx context.Context, r Request, kept eventstore.KeyRese
 // the key is durable, so a process that dies between leaves either nothing or the key.
 //
 // Of the same request asked twice at once, one may find the act done and the other, because somebody undid it meanwhile, not.
-// The event counts then: the order is read again once the key is kept. While it still stands as in f, everybody who finds it
-// changed later finds the key, too, since it is looked up after the order was read.
+// The event counts then, for all who ask later: so the order is read again once the key is kept. If it still stands as in f,
+// everybody who finds it changed later finds the key, too, since that is looked up after the order was read. If it does not, a
+// twin that looked for the key just before it was kept may still append; the two answers differ, and the event stands once.
 func (h *Handler) remember(ctx context.Context, f *folded, r Request) (Result, error) {
 	kept, made, err := h.reserve(ctx, eventstore.KeyStream(r.CommandID, r.OrderID), r, f.order.Version)
 	if err != nil {
