@@ -117,6 +117,10 @@ func processable(o Order) error {
 }
 
 func decideCapture(o Order, c Capture) (Event, error) {
+	if o.Method == Card && c.ExternalReference != "" { // whoever means an entry must not take money
+		return nil, RejectField("/external_reference", BadValue,
+			"A reference is for orders on account. This order is paid by card: leave it out to take the held money.")
+	}
 	if err := processable(o); err != nil {
 		return nil, err
 	}

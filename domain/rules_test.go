@@ -1,6 +1,7 @@
 package domain_test
 
 import (
+	"errors"
 	"reflect"
 	"slices"
 	"strings"
@@ -200,6 +201,16 @@ func TestReauthorizing(t *testing.T) {
 		},
 		{name: "an account has no hold", given: steps(account, domain.Accept{}), when: anew, code: domain.NotACardOrder, tab: domain.TabNew},
 	})
+}
+
+// Whoever means an entry in the business system must not take money.
+func TestAReferenceIsForOrdersOnAccount(t *testing.T) {
+	run(t, []scenario{{name: "paid by card", given: steps(card, domain.Accept{}), when: entry, code: domain.BadValue, tab: domain.TabNew}})
+	_, err := domain.Decide(domain.Order{Version: 1, Method: domain.Card}, entry)
+	var r *domain.Rejection
+	if !errors.As(err, &r) || r.Kind != domain.Invalid || len(r.Violations) != 1 || r.Violations[0].Field != "/external_reference" {
+		t.Errorf("%+v", r)
+	}
 }
 
 func TestAccountPayment(t *testing.T) {

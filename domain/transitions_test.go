@@ -40,7 +40,8 @@ a new refund. What can't go on is parked (see the marks at the end), and a perso
 shows; to settle it, since the money moved outside Stripe, which is then recorded (Settled); or to abandon it.
 
 Before an order is placed, all of them are refused: order_not_found. Placing it again is done already when the content is
-the same and refused (order_exists) when it is not, in every state.
+the same and refused (order_exists) when it is not, in every state. Capturing an order paid by card with a reference, as if it
+were on account, is refused (bad_value) in every state.
 Notes, disputes, parked operations and other marks stand at the end, with only what they change.
 `
 
@@ -69,6 +70,9 @@ func otherHold(o domain.Order) domain.Command {
 
 // The references that an order holds already, where it does, and others.
 func sameEntry(o domain.Order) domain.Command {
+	if o.Method == domain.Card {
+		return domain.Capture{}
+	}
 	return domain.Capture{ExternalReference: cmp.Or(o.Entry, "INV-1")}
 }
 
@@ -521,7 +525,7 @@ func unplaced(t *testing.T, rows []row) {
 	}
 }
 
-// placedAgain proves what the table's head says of orders that are placed again.
+// placedAgain proves what the table's head says of orders that are placed again, and of references on card orders.
 func placedAgain(t *testing.T, nodes []*node, same domain.Place) {
 	t.Helper()
 	other := same
@@ -532,6 +536,10 @@ func placedAgain(t *testing.T, nodes []*node, same domain.Place) {
 		}
 		if got := answer(n.order, row{give: always(other)}).said; got != "no: order_exists" {
 			t.Errorf("%s: placed again with other content: %s", n.name, got)
+		}
+		entry := row{give: always(domain.Capture{ExternalReference: "INV-1"})}
+		if got := answer(n.order, entry).said; n.order.Method == domain.Card && got != "no: bad_value" {
+			t.Errorf("%s: captured with a reference: %s", n.name, got)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package projections
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -60,8 +61,21 @@ type Token struct {
 }
 
 // ErrBadQuery means that a query can't be answered as it is: an unknown column, a cursor of another query, a limit out of
-// range. The message says which.
+// range. It is a *QueryError.
 var ErrBadQuery = errors.New("bad query")
+
+// QueryError is an ErrBadQuery that says what is wrong with which parameter.
+type QueryError struct{ Parameter, Why string }
+
+func (e *QueryError) Error() string { return e.Parameter + " " + e.Why }
+
+// Is says that it is an ErrBadQuery.
+func (e *QueryError) Is(target error) bool { return target == ErrBadQuery }
+
+// BadQuery returns a *QueryError.
+func BadQuery(parameter, format string, args ...any) error {
+	return &QueryError{Parameter: parameter, Why: fmt.Sprintf(format, args...)}
+}
 
 // Reader answers questions about the orders from a read model. Safe for many goroutines. Errors: ErrBadQuery, a rejection
 // order_not_found, or a fault of the database.
@@ -80,6 +94,7 @@ type Status struct {
 	Name       string              `json:"name"`
 	Checkpoint eventstore.Position `json:"checkpoint"` // the last position handled
 	Head       eventstore.Position `json:"head"`
+	Lag        uint64              `json:"lag"` // how many events it is behind; never fewer, where positions have holes
 	Rebuilding bool                `json:"rebuilding"`
 	Rebuilt    eventstore.Position `json:"rebuilt,omitempty"` // how far a rebuild is
 	Error      string              `json:"error,omitempty"`   // why it stopped; it never skips an event

@@ -91,6 +91,9 @@ func external(store string) bool {
 	return strings.HasPrefix(store, "nats://") || strings.HasPrefix(store, "tls://")
 }
 
+// Public says whether others than this machine can reach the address.
+func (c Config) Public() bool { return !loopback(c.Listen) }
+
 // loopback says whether an address can be reached from this machine alone.
 func loopback(listen string) bool {
 	host, _, err := net.SplitHostPort(listen)

@@ -94,7 +94,7 @@ func (c *cli) orderShow() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.printOrder(v)
+			return c.showOrder(v)
 		},
 	}
 }
@@ -173,6 +173,9 @@ func (c *cli) act(a act) *cobra.Command {
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if a.needs != "" && !cmd.Flags().Changed(a.needs) {
 			return wrongUse("%s needs --%s", cmd.CommandPath(), a.needs)
+		}
+		if f.wait < 0 || f.version < 0 {
+			return wrongUse("--wait and --version must not be below zero")
 		}
 		if err := a.read(&f, args); err != nil {
 			return err
@@ -255,7 +258,10 @@ func (c *cli) giveAct(ctx context.Context, a act, f actFlags, order string, vers
 	case answer.Pending:
 		c.note("%s is under way; Stripe has not answered yet", *answer.Order.Pending)
 	}
-	return c.printOrder(answer.Order)
+	if err := c.printOrder(answer.Order); err != nil {
+		return err
+	}
+	return refused(ctx, cl, a.verb, answer.Order)
 }
 
 func (c *cli) orderList() *cobra.Command {
@@ -266,6 +272,9 @@ func (c *cli) orderList() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if limit < 0 {
 				return wrongUse("--limit %d: must not be below zero", limit)
+			}
+			if err := checkQuery(q); err != nil {
+				return err
 			}
 			return c.list(cmd.Context(), q, limit)
 		},
@@ -328,6 +337,14 @@ func orderCells(v domain.View) []string {
 	if customer == "" {
 		customer = v.Customer.Name
 	}
+	return []string{
+		v.OrderNumber, v.Manufacturer, customer, when(&v.PlacedAt), v.Currency.Format(v.Total), string(v.Status),
+		string(v.Payment.Method) + " " + string(v.Payment.State), string(v.Tab), strconv.Itoa(v.Version), badges(v), v.ID.String(),
+	}
+}
+
+// badges are an order's, and the act that is under way.
+func badges(v domain.View) string {
 	marks := make([]string, 0, len(v.Badges)+1)
 	if v.Pending != nil {
 		marks = append(marks, "pending:"+string(*v.Pending))
@@ -335,10 +352,7 @@ func orderCells(v domain.View) []string {
 	for _, b := range v.Badges {
 		marks = append(marks, string(b))
 	}
-	return []string{
-		v.OrderNumber, v.Manufacturer, customer, when(&v.PlacedAt), v.Currency.Format(v.Total), string(v.Status),
-		string(v.Payment.Method) + " " + string(v.Payment.State), string(v.Tab), strconv.Itoa(v.Version), strings.Join(marks, " "), v.ID.String(),
-	}
+	return strings.Join(marks, " ")
 }
 
 func (c *cli) printOrder(v domain.View) error {

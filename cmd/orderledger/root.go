@@ -63,7 +63,7 @@ func exitCode(err error) int {
 	switch {
 	case err == nil:
 		return exitDone
-	case errors.As(err, &use):
+	case errors.As(err, &use), isBadValue(err):
 		return exitWrongUse
 	case errors.As(err, &difference):
 		return exitDifference

@@ -25,9 +25,9 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"orderledger": main})
 }
 
-// TestScripts runs testdata/*.txtar. Beside testscript's own commands they have: ledger start DIR and ledger stop, a ledger
-// in the test's process that the client commands find by themselves (with stuck behind it, one whose Stripe takes no order's
-// first capture, so that it is parked); sample FILE, which writes the sample orders; exits CODE COMMAND…; token CREATED FILE.
+// TestScripts runs testdata/*.txtar. Beside testscript's own commands they have: ledger start DIR [DURABILITY|stuck] and ledger
+// stop, a ledger in the test's process that the client commands find by themselves (stuck: its Stripe takes no order's first
+// capture, so that it is parked); sample FILE [N], which writes the first N sample orders; exits CODE COMMAND…; token CREATED FILE.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
@@ -61,12 +61,19 @@ func ledger(ts *testscript.TestScript, neg bool, args []string) {
 		r := ledgers[ts]
 		delete(ledgers, ts)
 		ts.Check(r.end())
-	case (len(args) == 2 || len(args) == 3 && args[2] == "stuck") && args[0] == "start":
-		var hooks app.Hooks
-		if len(args) == 3 {
-			hooks.Payments = func(p commands.Payments) commands.Payments { return &sticking{Payments: p, seen: map[string]bool{}} }
+	case (len(args) == 2 || len(args) == 3) && args[0] == "start":
+		orders, err := sample.Orders()
+		ts.Check(err)
+		hooks := app.Hooks{
+			Payments: func(p commands.Payments) commands.Payments { return declining{p, badCards(orders)} }, // as in the demo
 		}
 		c := app.Default()
+		switch {
+		case len(args) == 3 && args[2] == "stuck":
+			hooks.Payments = func(p commands.Payments) commands.Payments { return &sticking{Payments: p, seen: map[string]bool{}} }
+		case len(args) == 3:
+			c.Durability = args[2]
+		}
 		c.Data, c.Listen, c.LogLevel = ts.MkAbs(args[1]), "127.0.0.1:0", "error"
 		a, err := app.New(context.Background(), c, io.Discard, hooks)
 		ts.Check(err)
@@ -82,7 +89,7 @@ func ledger(ts *testscript.TestScript, neg bool, args []string) {
 		})
 		ts.Setenv("ORDERLEDGER_SERVER", a.URL())
 	default:
-		ts.Fatalf("ledger start DIR [stuck], or ledger stop")
+		ts.Fatalf("ledger start DIR [DURABILITY|stuck], or ledger stop")
 	}
 }
 
@@ -194,6 +201,30 @@ func TestServeAnswersAndStopsCleanly(t *testing.T) {
 	}
 	if _, err := http.Get(found[1] + "/livez"); err == nil {
 		t.Error("it answers still")
+	}
+}
+
+// Where it listens on all addresses, it names one that can be used.
+func TestServeOnAllAddresses(t *testing.T) {
+	dir := t.TempDir()
+	if code := execute(t.Context(), []string{"token", "create", "--data", dir, "--name", "anna", "--role", "admin"}, nil, io.Discard, io.Discard); code != exitDone {
+		t.Fatalf("token: exit code %d", code)
+	}
+	found, _, stop := background(t, []string{"serve", "--listen", "0.0.0.0:0", "--data", dir}, regexp.MustCompile(`answers at (http://localhost:\d+)$`), true)
+	res, err := http.Get(found[1] + "/livez")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close() // only its status counts
+	if code := stop(); code != exitDone || res.StatusCode != http.StatusOK {
+		t.Errorf("exit code %d, livez: %s", code, res.Status)
+	}
+}
+
+func TestDemoNamesItsAddressToPrograms(t *testing.T) {
+	found, _, stop := background(t, []string{"demo", "--listen", "127.0.0.1:0", "-o", "json"}, regexp.MustCompile(`"dashboard": "(http://127\.0\.0\.1:\d+)"`), false)
+	if code := stop(); code != exitDone {
+		t.Errorf("exit code %d, %s", code, found[1])
 	}
 }
 

@@ -76,14 +76,22 @@ type ParkedPage struct {
 
 // Entry is one event of an order's timeline.
 type Entry struct {
-	Position   eventstore.Position `json:"position"`
-	Stream     string              `json:"stream"`
-	Revision   eventstore.Revision `json:"revision"`
-	ID         uuid.UUID           `json:"id"`
-	Type       string              `json:"type"`
-	OccurredAt time.Time           `json:"occurred_at"`
-	Actor      domain.Actor        `json:"actor"`
-	Data       json.RawMessage     `json:"data"` // the fact, as its type has it
+	Position      eventstore.Position `json:"position"`
+	Stream        string              `json:"stream"`
+	Revision      eventstore.Revision `json:"revision"`
+	ID            uuid.UUID           `json:"id"`
+	Type          string              `json:"type"`
+	OccurredAt    time.Time           `json:"occurred_at"`
+	Actor         domain.Actor        `json:"actor"`
+	CommandID     uuid.UUID           `json:"command_id"`
+	CorrelationID string              `json:"correlation_id"`
+	CausationID   uuid.UUID           `json:"causation_id"` // the event that led to it, if one did
+	Hash          string              `json:"hash"`
+	Data          json.RawMessage     `json:"data"` // the fact, as its type has it
+	// How the order stood after the event; empty for notices.
+	Tab     domain.Tab    `json:"tab"`
+	Status  domain.Status `json:"status"`
+	Pending domain.Act    `json:"pending"`
 }
 
 // Projection says how far a read model is.
@@ -91,6 +99,7 @@ type Projection struct {
 	Name       string              `json:"name"`
 	Checkpoint eventstore.Position `json:"checkpoint"`
 	Head       eventstore.Position `json:"head"`
+	Lag        uint64              `json:"lag"` // events that it is behind
 	Rebuilding bool                `json:"rebuilding"`
 	Rebuilt    eventstore.Position `json:"rebuilt"`
 	Error      string              `json:"error"`

@@ -36,8 +36,8 @@ func TestOrderIsPlacedAndPlacedAgain(t *testing.T) {
 			t.Errorf("%s: %d %v %s", name, again.StatusCode, again.Header, again.body)
 		}
 	}
-	if e.head() != head+1 {
-		t.Errorf("head %d, want %d", e.head(), head+1)
+	if e.head() != head+3 { // accepted, and k2 is kept
+		t.Errorf("head %d, want %d", e.head(), head+3)
 	}
 	other := order("10248", "card", func(m map[string]any) { m["shipping_method"] = "another" })
 	e.post("/v1/orders", other).want(t, http.StatusConflict, "order_exists")
@@ -60,6 +60,38 @@ func TestRepeatedCommandIsAnsweredAsTheFirstTimeAfterARestart(t *testing.T) {
 	if e.head() != head {
 		t.Error("a repeated request moved the head")
 	}
+}
+
+// A clerk's unarchive finds nothing to do; a colleague archives; the clerk's program, which missed the answer, asks again.
+func TestCommandThatChangedNothingIsAnsweredAsTheFirstTime(t *testing.T) {
+	e := newEnv(t)
+	v := e.place("1", "account")
+	e.post(path(v, domain.VerbCancel), "", "If-Match", `"1"`).want(t, http.StatusOK, "")
+	first := e.post(path(v, domain.VerbUnarchive), "", "Idempotency-Key", "U1")
+	e.post(path(v, domain.VerbArchive), "").want(t, http.StatusOK, "")
+	again := e.post(path(v, domain.VerbUnarchive), "", "Idempotency-Key", "U1")
+	if again.StatusCode != http.StatusOK || string(again.body) != string(first.body) || again.Header.Get("Idempotent-Replayed") != "true" ||
+		again.Header.Get("Ledger-Position") != first.Header.Get("Ledger-Position") || first.Header.Get("Idempotent-Replayed") != "" {
+		t.Errorf("first: %v %s\nagain: %d %v %s", first.Header, first.body, again.StatusCode, again.Header, again.body)
+	}
+	e.post(path(v, domain.VerbAccept), "", "Idempotency-Key", "U1").want(t, http.StatusUnprocessableEntity, "idempotency_key_reused")
+	if now := e.post(path(v, domain.VerbNote), `{"text":"x"}`).view(t); now.Tab != domain.TabArchived {
+		t.Errorf("the order is in %s", now.Tab)
+	}
+}
+
+// A key is an actor's; of an act it is the order's, too. A placement's key places one order, and is used up on it.
+func TestWhatAKeyBelongsTo(t *testing.T) {
+	e := newEnv(t)
+	v := e.post("/v1/orders", order("1", "account"), "Idempotency-Key", "k").view(t)
+	e.post("/v1/orders", order("2", "account"), "Idempotency-Key", "k").want(t, http.StatusUnprocessableEntity, "idempotency_key_reused")
+	e.post(path(v, domain.VerbAccept), "", "Idempotency-Key", "k").want(t, http.StatusUnprocessableEntity, "idempotency_key_reused")
+	other := e.place("2", "account")
+	for range 2 {
+		e.post(path(other, domain.VerbAccept), "", "Idempotency-Key", "k").want(t, http.StatusOK, "")
+	}
+	manager := e.token("manager", domain.Manager)
+	e.post(path(v, domain.VerbAccept), "", "Idempotency-Key", "k", "Authorization", manager).want(t, http.StatusOK, "")
 }
 
 func TestAccountOrderGoesThroughAllItsTabs(t *testing.T) {

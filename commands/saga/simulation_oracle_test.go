@@ -218,7 +218,7 @@ func (o *oracle) final() {
 
 // seenOutside says whether the order tells of a change at Stripe that the ledger could not adopt.
 func seenOutside(order domain.Order, changes ...string) bool {
-	return slices.ContainsFunc(order.External, func(e domain.ExternalChangeSeen) bool { return slices.Contains(changes, e.Change) })
+	return slices.ContainsFunc(order.External, func(e domain.ExternalChange) bool { return slices.Contains(changes, e.Change) })
 }
 
 // money compares an order with what the journal says of its payment.

@@ -98,7 +98,7 @@ func Handler(d Deps) http.Handler {
 	b := &dashboard{d}
 	mux := http.NewServeMux()
 	mux.Handle("GET /{$}", http.RedirectHandler("/orders?tab=new", http.StatusSeeOther))
-	mux.HandleFunc("GET /static/style.css", serveStyle)
+	mux.Handle("GET /static/", Static())
 	mux.HandleFunc("GET /orders", b.page(b.list))
 	mux.HandleFunc("GET /parked", b.page(b.parked))
 	mux.HandleFunc("GET /orders/{id}", b.page(b.order))
@@ -110,6 +110,32 @@ func Handler(d Deps) http.Handler {
 	sameOrigin.SetDenyHandler(b.page(func(http.ResponseWriter, *http.Request) error { return errForeign }))
 	return secure(sameOrigin.Handler(mux))
 }
+
+// Static serves what pages load. Anybody may have it: the page that asks people to sign in needs it, too.
+func Static() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /static/style.css", serveStyle)
+	return secure(mux)
+}
+
+// Refusal says in a page that a request was refused before it came to the Handler: nobody is signed in (401), another site
+// sent it (403), there were too many (429), or the log can't be reached (503). The caller has set what headers go with that.
+func Refusal(d Deps) func(w http.ResponseWriter, r *http.Request, status int, why string) {
+	b := &dashboard{d}
+	return func(w http.ResponseWriter, r *http.Request, status int, why string) {
+		secure(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			b.fail(w, r, &refusal{status, why})
+		})).ServeHTTP(w, r)
+	}
+}
+
+// refusal is a request that never came to a page.
+type refusal struct {
+	status int
+	why    string // a sentence
+}
+
+func (e *refusal) Error() string { return e.why }
 
 // secure sets the headers that every answer has: nothing is loaded but our style, and nobody frames or keeps a page.
 func secure(next http.Handler) http.Handler {

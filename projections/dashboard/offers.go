@@ -49,6 +49,9 @@ func trial(o domain.Order, v domain.Verb) domain.Command {
 	case domain.VerbAccept:
 		return domain.Accept{}
 	case domain.VerbCapture:
+		if o.Method == domain.Card {
+			return domain.Capture{}
+		}
 		return domain.Capture{ExternalReference: sample}
 	case domain.VerbShip:
 		return domain.Ship{}

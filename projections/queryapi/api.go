@@ -105,7 +105,10 @@ func get[I, O any](a *api, to huma.API, id, path, summary string, answer func(co
 }
 
 func operation(id, path, summary string) huma.Operation {
-	return huma.Operation{OperationID: id, Method: "GET", Path: path, Summary: summary, Tags: []string{"queries"}}
+	return huma.Operation{
+		OperationID: id, Method: "GET", Path: path, Summary: summary, Tags: []string{"queries"},
+		RejectUnknownQueryParameters: true, // a misspelt filter must not list everything
+	}
 }
 
 func register[I, O any](a *api, to huma.API, op huma.Operation, answer func(context.Context, *I) (*O, error)) {

@@ -154,7 +154,7 @@ func TestOrders(t *testing.T) {
 		t.Errorf("second page: %+v", second)
 	}
 	for query, status := range map[string]int{
-		"?tab=open": 422, "?limit=201": 422, "?limit=x": 422, "?sort=secret": 400, "?placed_from=yesterday": 400,
+		"?tab=open": 422, "?limit=201": 422, "?limit=x": 422, "?stauts=paid": 422, "?sort=secret": 400, "?placed_from=yesterday": 400,
 	} {
 		read(t, ask(t, "viewer", url+"/v1/orders"+query), status)
 	}
@@ -233,6 +233,9 @@ func TestTimeline(t *testing.T) {
 			OccurredAt time.Time `json:"occurred_at"`
 			Actor      domain.Actor
 			Data       map[string]any
+			Hash       string
+			Command    string `json:"command_id"`
+			Tab        domain.Tab
 		}
 		HasMore bool `json:"has_more"`
 	}](t, body)
@@ -246,6 +249,9 @@ func TestTimeline(t *testing.T) {
 	captured, note := got.Data[2], got.Data[4]
 	if captured.Actor != clerk || captured.Revision != 2 || captured.Data["charge"] != "ch_101" || !captured.OccurredAt.Equal(querytest.Start.Add(3*time.Minute)) {
 		t.Errorf("got %+v", captured)
+	}
+	if notice := got.Data[3]; captured.Tab != domain.TabPaid || notice.Tab != "" || len(captured.Hash) != 64 || captured.Command == "" {
+		t.Errorf("got %+v and %+v", captured, notice)
 	}
 	if fmt.Sprint(note.Data["personal"]) != "map[text:call first]" {
 		t.Errorf("got %+v", note)

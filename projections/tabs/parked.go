@@ -19,13 +19,13 @@ func (d *DB) Parked(ctx context.Context, cursor string, limit int) (projections.
 		limit = projections.DefaultLimit
 	}
 	if limit < 1 || limit > projections.MaxLimit {
-		return projections.Page{}, bad("limit must be 1 to %d", projections.MaxLimit)
+		return projections.Page{}, projections.BadQuery("limit", "must be 1 to %d", projections.MaxLimit)
 	}
 	after := place{Key: key{Number: math.MinInt64}}
 	if cursor != "" {
 		b, err := base64.RawURLEncoding.DecodeString(cursor)
 		if err != nil || json.Unmarshal(b, &after) != nil || after.Query != parkedList {
-			return projections.Page{}, bad("the cursor is not one of this list; begin again without it")
+			return projections.Page{}, projections.BadQuery("cursor", "is not one of this list; begin again without it")
 		}
 	}
 	d.serving.RLock()

@@ -5,7 +5,6 @@ package querytest
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"strconv"
 	"testing"
@@ -154,7 +153,7 @@ func (l *Ledger) List(ctx context.Context, q projections.Query) (projections.Pag
 		return projections.Page{}, err
 	}
 	if by := q.Sort; by != "" && !slices.Contains(projections.SortColumns, by) && !slices.Contains(projections.SortColumns, by[1:]) {
-		return projections.Page{}, fmt.Errorf("%w: no column %s", projections.ErrBadQuery, by)
+		return projections.Page{}, projections.BadQuery("sort", "is no column: %s", by)
 	}
 	all = slices.DeleteFunc(all, func(o domain.Order) bool {
 		return q.Tab != "" && o.Tab() != q.Tab || q.Status != "" && o.Status() != q.Status || q.PlacedBy != "" && o.PlacedBy != q.PlacedBy ||
@@ -180,7 +179,7 @@ func (l *Ledger) Parked(ctx context.Context, cursor string, limit int) (projecti
 	from := 0
 	if cursor != "" {
 		if from, err = strconv.Atoi(cursor); err != nil {
-			return projections.Page{}, fmt.Errorf("%w: no cursor", projections.ErrBadQuery)
+			return projections.Page{}, projections.BadQuery("cursor", "is no cursor")
 		}
 	}
 	limit = cmp.Or(limit, projections.DefaultLimit)
