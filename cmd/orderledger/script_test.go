@@ -53,14 +53,14 @@ func (r *running) end() error {
 	return <-r.done
 }
 
-var ledgers = map[*testscript.TestScript]*running{} // scripts run one after another
+var ledgers sync.Map // from *testscript.TestScript to *running; scripts run beside each other
 
 func ledger(ts *testscript.TestScript, neg bool, args []string) {
 	switch {
 	case len(args) == 1 && args[0] == "stop":
-		r := ledgers[ts]
-		delete(ledgers, ts)
-		ts.Check(r.end())
+		if r, ok := ledgers.LoadAndDelete(ts); ok {
+			ts.Check(r.(*running).end())
+		}
 	case (len(args) == 2 || len(args) == 3) && args[0] == "start":
 		orders, err := sample.Orders()
 		ts.Check(err)
@@ -80,10 +80,9 @@ func ledger(ts *testscript.TestScript, neg bool, args []string) {
 		ctx, stop := context.WithCancel(context.Background())
 		r := &running{stop: stop, done: make(chan error, 1)}
 		go func() { r.done <- a.Run(ctx) }()
-		ledgers[ts] = r
+		ledgers.Store(ts, r)
 		ts.Defer(func() {
-			if ledgers[ts] == r {
-				delete(ledgers, ts)
+			if ledgers.CompareAndDelete(ts, r) {
 				ts.Check(r.end())
 			}
 		})
