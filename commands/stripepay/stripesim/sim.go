@@ -39,10 +39,11 @@ func WithLogger(log *slog.Logger) Option { return func(s *Sim) { s.log = log } }
 type Sim struct {
 	now func() time.Time
 
-	mu   sync.Mutex // guards the next three: one transaction at a time
-	db   *store
-	told []eventRow // by the transaction, and not stored yet
-	news bool       // the transaction stored events
+	mu    sync.Mutex // guards the next four: one transaction at a time
+	db    *store
+	told  []eventRow // by the transaction, and not stored yet
+	news  bool       // the transaction stored events
+	stamp int64      // of the newest object's id
 
 	ids          ids
 	times        Times
@@ -52,9 +53,11 @@ type Sim struct {
 
 	log    *slog.Logger
 	flight flight
-	fault  atomic.Pointer[func(Request) Fault]
-	closed chan struct{} // closed by Close: requests held back by a fault are abandoned
-	once   sync.Once
+
+	carried carried
+	fault   atomic.Pointer[func(Request) Fault]
+	closed  chan struct{} // closed by Close: requests held back by a fault are abandoned
+	once    sync.Once
 }
 
 // Open opens, or makes, the simulator whose state is the SQLite file at path. A file that another process has open is refused.
@@ -82,6 +85,7 @@ func (s *Sim) Close() error {
 	var err error
 	s.once.Do(func() {
 		close(s.closed)
+		s.carried.end()
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		err = s.db.close()
