@@ -70,13 +70,20 @@ var mutants = []struct {
 				s.take(`, `			if r.ID == "" {
 				s.take(`,
 	}}},
-	{"an old truth is recorded on a newer order", []edit{
-		{"commands/saga/look.go", `IfVersion: &version, CausationID: cause,`, `CausationID: cause,`},
-	}},
+	{"a hold is replaced and the old one kept", []edit{{
+		"commands/place.go", `	if err := p.letOldHoldGo(ctx, o, pi.ID); err != nil {`, `	if err := error(nil); err != nil {`,
+	}}},
+	{"a refund in the middle of a dispute", []edit{{
+		"domain/decide.go", `	if err := o.frozen(); err != nil {
+		return nil, err
+	}
+	return RefundRequested{`, `	return RefundRequested{`,
+	}}},
 	{"a refund under way is called done", []edit{{
 		"commands/saga/judge.go", `	case back == e.Amount && unfinished != nil:
 		return e.refundPending(*unfinished)
-`, ``,
+`, `	case unfinished == nil && last == nil && false:
+`,
 	}}},
 	{"a partial refund is taken for the whole", []edit{
 		{"commands/saga/observe.go", `	case back != o.Taken:
@@ -96,7 +103,7 @@ var mutants = []struct {
 		{"commands/saga/judge.go", `Charge: pi.Charge, Amount: pi.Received, Currency`, `Charge: pi.Charge, Amount: e.Amount, Currency`},
 	}},
 	{"a paid order is cancelled and the money kept", []edit{{
-		"domain/decide.go", `	case o.Method == Account, o.HoldExpired && !o.Captured():
+		"domain/decide.go", `	case o.Method == Account, o.HoldExpired && !o.Captured(), o.lost():
 		return Cancelled{`, `	case o.Method == Account, o.HoldExpired && !o.Captured(), o.Captured():
 		return Cancelled{`,
 	}}},

@@ -148,7 +148,7 @@ func (o *oracle) check(before, order domain.Order, e domain.Event) {
 			o.u.failf("order %s: the ledger says that the hold is gone, and the journal that %d were let go", order.ID, let)
 		}
 	case domain.Refunded:
-		if e.Source == domain.FromElsewhere {
+		if e.Source == domain.FromElsewhere || before.TakenElsewhere { // given back where it was paid
 			return
 		}
 		once(e.Refund)
@@ -163,21 +163,53 @@ func (o *oracle) check(before, order domain.Order, e domain.Event) {
 			once(e.Refund)
 		}
 		switch back, _ := o.moved(pi, stripesim.ActRefund); {
-		case e.How == domain.ChargeRefunded && back < before.Taken:
+		case e.How == domain.ChargeRefunded && (!before.Captured() || back < before.Taken):
 			o.u.failf("order %s: cancelled with a refund, and the journal shows %d of %d", order.ID, back, before.Taken)
 		case e.How == domain.HoldReleased:
 			if let, _ := o.moved(pi, stripesim.ActRelease, stripesim.ActExpire); let != simTotal {
 				o.u.failf("order %s: cancelled with a release, and the journal shows %d", order.ID, let)
 			}
 		}
+	case domain.CaptureFailed:
+		o.notDone(order, e.Request)
+	case domain.CancelFailed:
+		if !before.RefundPending {
+			o.notDone(order, e.Request)
+		}
 	case domain.RefundFailed:
 		if e.Refund != "" {
 			once(e.Refund)
+		} else {
+			o.notDone(order, e.Request)
+		}
+	case domain.RefundRequested:
+		if before.Disputed() {
+			o.u.failf("order %s: a refund is asked for in the middle of a dispute", order.ID)
+		}
+	case domain.Reauthorized:
+		held, _ := o.moved(e.Replaces, stripesim.ActAuthorize)
+		gone, _ := o.moved(e.Replaces, stripesim.ActRelease, stripesim.ActExpire, stripesim.ActCapture)
+		if e.Replaces != pi && held > gone {
+			o.u.failf("order %s: the customer is held twice", order.ID)
 		}
 	case domain.RefundPending:
 		once(e.Refund)
 	case domain.DisputeOpened:
 		once(e.Dispute)
+	}
+}
+
+// notDone says that what a request asked for, and is said to have failed, was not done.
+func (o *oracle) notDone(order domain.Order, request uuid.UUID) {
+	for _, e := range o.entries {
+		if strings.HasPrefix(e.IdempotencyKey, "orderledger-"+request.String()) {
+			if e.Act == stripesim.ActRefund && slices.ContainsFunc(o.entries, func(f stripesim.Entry) bool {
+				return f.Refund == e.Refund && f.Act == stripesim.ActRefundFailed
+			}) {
+				continue
+			}
+			o.u.failf("order %s: called failed, and the journal shows %s of %d", order.ID, e.Act, e.Amount)
+		}
 	}
 }
 
@@ -226,7 +258,7 @@ func (o *oracle) money(order domain.Order, sum stripesim.Totals) {
 	fail := func(why string) {
 		o.u.failf("order %s (%s, %s): %s; the journal says %+v, the order tells of %+v", order.ID, order.Tab(), order.PaymentState(), why, sum, order.External)
 	}
-	atStripe := order.Captured() && order.Charge != ""
+	atStripe := order.Captured() && !order.TakenElsewhere
 	back := order.RefundedAt != nil || order.CancelledAt != nil && order.Captured()
 	switch {
 	case atStripe && sum.Captured != order.Taken:

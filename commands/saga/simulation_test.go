@@ -4,7 +4,9 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"runtime"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -24,15 +26,29 @@ var (
 // faults, deaths, zombies, jumps of the clock. Whatever happens, every event is true when it is appended, and in the end the
 // ledger and Stripe's journal agree to the cent.
 func TestSimulation(t *testing.T) {
+	var mu sync.Mutex
 	reached := map[string]int{}
-	for seed := *simFirst; seed < *simFirst+*simSeeds; seed++ {
-		_, happened := simulate(t, seed, *simSeeds == 1)
-		if t.Failed() {
-			t.Fatalf("go test ./commands/saga -run TestSimulation -seeds 1 -seed %d -v", seed)
+	workers := uint64(runtime.GOMAXPROCS(0))
+	t.Run("seeds", func(t *testing.T) {
+		for w := range workers {
+			t.Run(fmt.Sprint(w), func(t *testing.T) {
+				t.Parallel()
+				for seed := *simFirst + w; seed < *simFirst+*simSeeds && !t.Failed(); seed += workers {
+					_, happened := simulate(t, seed, *simSeeds == 1)
+					if t.Failed() {
+						t.Logf("go test ./commands/saga -run TestSimulation -seeds 1 -seed %d -v", seed)
+					}
+					mu.Lock()
+					for kind, n := range happened {
+						reached[kind] += n
+					}
+					mu.Unlock()
+				}
+			})
 		}
-		for kind, n := range happened {
-			reached[kind] += n
-		}
+	})
+	if t.Failed() {
+		return
 	}
 	t.Logf("%d seeds reached %v", *simSeeds, reached)
 	for _, kind := range kinds {
@@ -403,7 +419,9 @@ func (u *universe) work(p *proc) bool {
 // decide is a manager who tries again, and in the end settles it outside Stripe.
 func (u *universe) decide(p *proc, o domain.Order) {
 	command := domain.Resume{Decision: domain.Settle, Reference: "TRANSFER-2"}
-	if o.Pending.Decision == "" || o.Captured() && o.Pending.Act == domain.ActShip {
+	if _, err := domain.Decide(o, domain.Resume{Decision: domain.Retry}); err != nil {
+		command = domain.Resume{Decision: domain.Abandon} // the bank decides
+	} else if o.Pending.Decision == "" || o.Captured() && o.Pending.Act == domain.ActShip {
 		command = domain.Resume{Decision: domain.Retry}
 	}
 	id := u.id()
