@@ -119,7 +119,7 @@ var differences = []oneSided{
 		}), reconcile.ReleasedInLedgerOnly, 0, total, [2]string{"replaced", "requires_capture"}, false,
 	},
 	{
-		"run out", onVisa(func(*world, uuid.UUID) { pass(8 * 24 * time.Hour) }), reconcile.ExpiredAtStripeOnly, total, 0, [2]string{"held", "canceled (automatic)"}, false,
+		"run out", onVisa(func(*world, uuid.UUID) { pass(8 * day) }), reconcile.ExpiredAtStripeOnly, total, 0, [2]string{"held", "canceled (automatic)"}, false,
 	},
 	{
 		"run out here only", onVisa(func(w *world, id uuid.UUID) {
@@ -333,7 +333,7 @@ func TestNoDifferences(t *testing.T) {
 				w.do(id, domain.RecordRefundPending{
 					Refund: w.refund(id, 0), Amount: total, Answer: domain.Answer{Request: w.order(id).Pending.Request},
 				})
-				pass(3 * 24 * time.Hour)
+				pass(20 * time.Hour)
 			}, inFlight: 1, orders: 1,
 		},
 		{
@@ -379,7 +379,7 @@ func TestNoDifferences(t *testing.T) {
 		{
 			name: "cancelled when the hold had run out", act: func(w *world) {
 				id := w.place(visa)
-				pass(8 * 24 * time.Hour)
+				pass(8 * day)
 				w.do(id, domain.RecordAuthorizationExpired{PaymentIntent: w.hold(id), Answer: fromStripe})
 				w.do(id, domain.Cancel{})
 			}, orders: 1,

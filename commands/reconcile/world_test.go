@@ -25,6 +25,7 @@ import (
 const (
 	total = 47238
 	visa  = "pm_card_visa"
+	day   = 24 * time.Hour
 )
 
 // transport is a RoundTripper made of a function.
@@ -62,7 +63,9 @@ func inWorld(t *testing.T, test func(w *world)) {
 }
 
 func newWorld(t testing.TB) *world {
-	sim, err := stripesim.New(stripesim.WithLogger(slog.New(slog.DiscardHandler)))
+	sim, err := stripesim.New(stripesim.WithLogger(slog.New(slog.DiscardHandler)), stripesim.WithTimes(stripesim.Times{
+		Refund: day, DisputeOpens: day, DisputeStep: 2 * day,
+	}))
 	if err != nil {
 		t.Fatal(err)
 	}
