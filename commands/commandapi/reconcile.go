@@ -174,6 +174,7 @@ func (s *reconcileServer) run(ctx context.Context, run *reconcile.Run, since tim
 			_ = f.send(ctx, ReconcileLine{Progress: &p}) // it fails when the run is to end
 		}
 	}, func(d reconcile.Difference) error { return f.send(ctx, ReconcileLine{Difference: &d}) })
+	run.End() // before the caller sees the end, and asks anew
 	last := ReconcileLine{Figures: &figures}
 	if err != nil {
 		last = ReconcileLine{Error: s.problem(ctx, err)}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -64,10 +65,11 @@ type Run struct {
 	cfg        Config
 	began      time.Time
 	progress   func(Progress)
+	end        sync.Once
 }
 
-// End lets another run begin.
-func (r *Run) End() { r.reconciler.busy.Store(false) }
+// End lets another run begin. Ending a run again does nothing.
+func (r *Run) End() { r.end.Do(func() { r.reconciler.busy.Store(false) }) }
 
 // Compare compares all orders that came in, and all payments that were made, since an instant; the zero one is since the oldest
 // card order that is open or younger than Age. Each difference is handed to found, whose error ends the run, and how far it is to
@@ -82,6 +84,7 @@ func (r *Run) Compare(ctx context.Context, since time.Time, progress func(Progre
 	if since.IsZero() {
 		since = b.oldest(r.began, Age)
 	}
+	since = since.Truncate(time.Second) // Stripe counts in seconds
 	l := &lists{run: r, book: b, since: since, figures: Figures{Since: since.UTC(), Position: b.position}}
 	for _, a := range b.accounts {
 		if l.covers(a) {

@@ -379,4 +379,8 @@ func TestOneRunAtATime(t *testing.T) {
 	if _, err := r.Begin(); err != nil {
 		t.Errorf("the next run: %v", err)
 	}
+	first.End() // it has ended before, and is not the one that runs
+	if _, err := r.Begin(); !errors.Is(err, reconcile.ErrRunning) {
+		t.Errorf("beside the next run: %v", err)
+	}
 }
