@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/orderledger/orderledger/commands/commandapi"
+	"github.com/orderledger/orderledger/commands/reconcile"
 	"github.com/orderledger/orderledger/commands/stripepay"
 	"github.com/orderledger/orderledger/domain"
 	"github.com/orderledger/orderledger/domain/eventstore"
@@ -94,6 +95,13 @@ func (a *App) register(mux *http.ServeMux, stopping <-chan struct{}) {
 		Status: func(ctx context.Context) ([]projections.Status, error) {
 			return []projections.Status{a.projector.Status(ctx)}, nil
 		},
+	})
+	commandapi.RegisterReconcile(api, commandapi.ReconcileDeps{
+		Reconciler: reconcile.New(reconcile.Config{
+			Log: a.store, Codec: a.codec, Payments: a.placer.Payments, Lists: a.stripe.client,
+			Livemode: a.stripe.client.Mode() == stripepay.Live, Now: a.now,
+		}),
+		Done: stopping, Now: a.now, Logger: a.log,
 	})
 	a.registerOperations(api)
 	mux.HandleFunc("/v1/", func(w http.ResponseWriter, r *http.Request) {

@@ -159,3 +159,34 @@ func ExampleClient_Parked() {
 	// 10248 capture 472.38 USD Stripe is silent.
 	// paid false
 }
+
+// The ledger is compared with Stripe. Only an answer that ends in figures is whole.
+func ExampleClient_Reconcile() {
+	server := ledger(map[string]string{
+		"/v1/money/reconcile": `{"progress":{"phase":"payments","done":100}}
+{"difference":{"code":"refunded_at_stripe_only","order_number":"10248","ledger":{"state":"taken","amount":47238},"stripe":{"state":"refunded","amount":1000}}}
+{"figures":{"orders":50,"differences":1}}
+`,
+	})
+	defer server.Close()
+
+	c, err := client.New(client.Config{Server: server.URL})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for line, err := range c.Reconcile(context.Background(), time.Time{}) {
+		switch {
+		case err != nil:
+			fmt.Println("not finished:", err)
+		case line.Difference != nil:
+			d := line.Difference
+			fmt.Println(d.OrderNumber, d.Code, d.Ledger.Amount, "against", d.Stripe.Amount)
+		case line.Figures != nil:
+			fmt.Println(line.Figures.Differences, "difference in", line.Figures.Orders, "orders")
+		}
+	}
+	// Output:
+	// 10248 refunded_at_stripe_only 47238 against 1000
+	// 1 difference in 50 orders
+}
