@@ -37,10 +37,9 @@ var mutants = []struct {
 		return err
 	case verdict.Open():`,
 	}}},
-	{"a no is believed without reading what is true", []edit{{
-		"commands/saga/perform.go", `	verdict, truth, err := a.read(ctx)
-	var unread`, `	verdict, truth, err := Verdict{}, commands.PaymentIntent{}, error(nil)
-	var unread`,
+	{"a second request goes out under the first one's key", []edit{{
+		"commands/saga/judge.go", `Key: "orderledger-" + e.Request.String() + "-" + act, OrderID: e.Order.String(), Request: e.Request.String(),`,
+		`Key: "orderledger-" + e.Order.String() + "-" + act, OrderID: e.Order.String(), Request: e.Order.String(),`,
 	}}},
 	{"a void is written down as a refund", []edit{
 		{"commands/saga/judge.go", `		how := domain.HoldReleased
