@@ -37,9 +37,14 @@ var mutants = []struct {
 		return err
 	case verdict.Open():`,
 	}}},
-	{"a second request goes out under the first one's key", []edit{{
-		"commands/saga/judge.go", `Key: "orderledger-" + e.Request.String() + "-" + act, OrderID: e.Order.String(), Request: e.Request.String(),`,
-		`Key: "orderledger-" + e.Order.String() + "-" + act, OrderID: e.Order.String(), Request: e.Order.String(),`,
+	{"a capture on a cancelled order", []edit{{
+		"domain/decide.go", `func processable(o Order) error {
+	switch {
+	case o.CancelledAt != nil:
+		return Reject(AlreadyCancelled)
+`, `func processable(o Order) error {
+	switch {
+`,
 	}}},
 	{"a void is written down as a refund", []edit{
 		{"commands/saga/judge.go", `		how := domain.HoldReleased
