@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -523,6 +524,42 @@ func TestSweeps(t *testing.T) {
 		pass(25 * time.Hour)
 		if o := w.order(other); !o.HoldExpired {
 			t.Error("the hold is gone, and nobody has seen it")
+		}
+	})
+}
+
+// A flood of what Stripe tells keeps no clerk waiting.
+func TestAskedForBeforeToldOf(t *testing.T) {
+	inWorld(t, func(w *world) {
+		id := w.place(visa)
+		release := make(chan struct{})
+		var mu sync.Mutex
+		var methods []string
+		w.sim.Fail(func(r stripesim.Request) stripesim.Fault {
+			mu.Lock()
+			defer mu.Unlock()
+			methods = append(methods, r.Method)
+			if len(methods) == 1 {
+				return stripesim.Fault{Hold: release}
+			}
+			return stripesim.Fault{}
+		})
+		p := w.start(func(c *saga.Config) { c.Workers = 1 })
+		defer p.stop()
+		for n := range 100 {
+			w.tell(fmt.Sprint("evt_", n), id)
+		}
+		synctest.Wait() // the only worker looks at the first
+		w.do(id, domain.Capture{})
+		synctest.Wait()
+		close(release)
+		p.settle()
+		synctest.Wait()
+		w.ends(id, "CaptureRequested", "PaymentCaptured")
+		mu.Lock()
+		defer mu.Unlock()
+		if at := slices.Index(methods, "POST"); at < 0 || at > 3 {
+			t.Errorf("the capture was request %d of %d", at, len(methods))
 		}
 	})
 }
