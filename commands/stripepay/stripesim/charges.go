@@ -8,11 +8,11 @@ func (c *call) attachCharge(r *record) {
 	id := "ch_" + strings.TrimPrefix(pi.ID, "pi_")
 	receipt := "https://pay.stripe.com/receipts/payment/" + c.newID(24)
 	details := cardDetails{
-		fixedCard: theCard, AmountAuthorized: pi.Amount, Brand: card.brand, ExpMonth: 12, ExpYear: c.now.Year() + 3,
+		AmountAuthorized: pi.Amount, Brand: card.brand, ExpMonth: 12, ExpYear: c.now.Year() + 3,
 		Fingerprint: "sim" + card.brand + card.last4, Funding: card.funding, Last4: card.last4, Network: card.brand,
 	}
 	r.Charge = &charge{
-		fixedCharge: theCharge, ID: id, Amount: pi.Amount, Created: c.now.Unix(), Currency: pi.Currency, Description: pi.Description,
+		ID: id, Amount: pi.Amount, Created: c.now.Unix(), Currency: pi.Currency, Description: pi.Description,
 		Metadata: pi.Metadata, Paid: true, PaymentIntent: pi.ID, PaymentMethod: *pi.PaymentMethod,
 		PaymentMethodDetails: methodDetails{Card: details, Type: "card"}, ReceiptURL: &receipt, Status: statusSucceeded,
 		Outcome: outcome{
@@ -20,6 +20,7 @@ func (c *call) attachCharge(r *record) {
 		},
 	}
 	pi.LatestCharge = id
+	r.whole()
 }
 
 // intentOf gives the id of the PaymentIntent that a charge belongs to.

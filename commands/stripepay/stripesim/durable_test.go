@@ -3,12 +3,16 @@ package stripesim_test
 import (
 	"bufio"
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/orderledger/orderledger/commands/stripepay/stripesim"
 	"github.com/orderledger/orderledger/commands/stripepay/stripesim/simtest"
@@ -106,5 +110,52 @@ func TestOneProcessForOneFile(t *testing.T) {
 		t.Error("opened twice")
 	} else if !strings.Contains(err.Error(), "another process") {
 		t.Errorf("unclear: %v", err)
+	}
+}
+
+// A file that was made before there were events is brought up to date, and its holds still end.
+func TestAnOldFileIsRead(t *testing.T) {
+	clock, path := newDial(), filepath.Join(t.TempDir(), "stripe.db")
+	var held, taken string
+	t.Run("before", func(t *testing.T) {
+		h := speak(t, simtest.Open(t, path, stripesim.WithClock(clock.now)))
+		held, taken = h.held("pm_card_visa"), h.held("pm_card_visa")
+		h.post("/v1/payment_intents/"+taken+"/capture", "")
+	})
+	old, err := sql.Open("sqlite", path)
+	must(t, err)
+	for _, statement := range []string{
+		"DROP TABLE events", "DROP TABLE due", "DROP TABLE disputes", "ALTER TABLE journal DROP COLUMN actor",
+		"ALTER TABLE journal DROP COLUMN dispute", "PRAGMA user_version = 0",
+	} {
+		_, err := old.ExecContext(t.Context(), statement)
+		must(t, err)
+	}
+	must(t, old.Close())
+	clock.pass(7 * 24 * time.Hour)
+	sim := simtest.Open(t, path, stripesim.WithClock(clock.now))
+	entries, err := sim.Sim.Journal(t.Context())
+	must(t, err)
+	var got []string
+	for _, e := range entries {
+		got = append(got, fmt.Sprint(e.Act, " ", e.Actor, " ", map[string]string{held: "held", taken: "taken"}[e.PaymentIntent]))
+	}
+	if want := []string{"authorize api held", "authorize api taken", "capture api taken", "expire stripe held"}; !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+	if types, _ := told(t, sim.Sim); !slices.Equal(types, []string{"charge.expired", "payment_intent.canceled"}) {
+		t.Errorf("%v", types)
+	}
+}
+
+func TestALaterFileIsRefused(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "stripe.db")
+	later, err := sql.Open("sqlite", path)
+	must(t, err)
+	_, err = later.ExecContext(t.Context(), "PRAGMA user_version = 1000")
+	must(t, errors.Join(err, later.Close()))
+	if sim, err := stripesim.Open(path); err == nil {
+		must(t, sim.Close())
+		t.Error("opened")
 	}
 }

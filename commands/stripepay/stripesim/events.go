@@ -52,16 +52,17 @@ const (
 
 // eventRow is an event as it is stored: its object as it was, in the form that the object itself is stored in.
 type eventRow struct {
+	seq                      int64 // set when it is read
 	id, kind, requestID, key string
 	created                  int64
 	delivery                 delivery
 	doc                      []byte
 }
 
-const eventColumns = `id, type, request_id, idempotency_key, created, delivery, doc`
+const eventColumns = `seq, id, type, request_id, idempotency_key, created, delivery, doc`
 
 func (e *eventRow) scan(scan func(...any) error) error {
-	return scan(&e.id, &e.kind, &e.requestID, &e.key, &e.created, &e.delivery, &e.doc)
+	return scan(&e.seq, &e.id, &e.kind, &e.requestID, &e.key, &e.created, &e.delivery, &e.doc)
 }
 
 // tell makes an event of each type, with the object as it is stored in doc. They are stored when the transaction ends.
@@ -159,7 +160,7 @@ func (e *eventRow) object() (any, error) {
 func (c *call) event(id string) (*eventRow, error) {
 	e := &eventRow{}
 	found, err := c.db.get(c.ctx, `SELECT `+eventColumns+` FROM events WHERE id = ? AND created > ?`, []any{id, c.eventHorizon()},
-		&e.id, &e.kind, &e.requestID, &e.key, &e.created, &e.delivery, &e.doc)
+		&e.seq, &e.id, &e.kind, &e.requestID, &e.key, &e.created, &e.delivery, &e.doc)
 	if err == nil && !found {
 		err = notFound("event", "id", id)
 	}

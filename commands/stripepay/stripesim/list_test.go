@@ -3,11 +3,14 @@ package stripesim_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stripe/stripe-go/v76"
 	"github.com/stripe/stripe-go/v76/client"
 
+	"github.com/orderledger/orderledger/commands/stripepay/stripesim"
 	"github.com/orderledger/orderledger/commands/stripepay/stripesim/simtest"
 )
 
@@ -95,5 +98,51 @@ func TestRefundListOfOnePaymentIntent(t *testing.T) {
 	refund, err := api.Refunds.Get(pages.Refund().ID, &stripe.RefundParams{Expand: stripe.StringSlice([]string{"charge"})})
 	if err != nil || !refund.Charge.Refunded || refund.Charge.AmountRefunded != 1000 {
 		t.Errorf("%+v, %v", refund, err)
+	}
+}
+
+func TestListsByTime(t *testing.T) {
+	clock := newDial()
+	sim := simtest.Start(t, stripesim.WithClock(clock.now))
+	h := speak(t, sim)
+	for range 5 {
+		pi := h.held("pm_card_visa")
+		h.post("/v1/payment_intents/"+pi+"/capture", "")
+		h.post("/v1/refunds", "payment_intent="+pi)
+		clock.pass(time.Hour)
+	}
+	at := func(n int) string { return fmt.Sprint(aprilFirst.Add(time.Duration(n) * time.Hour).Unix()) }
+	for _, path := range []string{"/v1/payment_intents", "/v1/charges", "/v1/refunds"} {
+		all := h.get(path, "").at("data").([]any)
+		for query, want := range map[string]struct {
+			hours []int
+			more  bool
+		}{
+			"":                                   {[]int{4, 3, 2, 1, 0}, false},
+			"created=" + at(2):                   {[]int{2}, false},
+			"created[gte]=" + at(3):              {[]int{4, 3}, false},
+			"created[gt]=" + at(3):               {[]int{4}, false},
+			"created[lte]=" + at(1):              {[]int{1, 0}, false},
+			"created[lt]=" + at(1):               {[]int{0}, false},
+			"created[gte]=" + at(1) + "&limit=2": {[]int{4, 3}, true},
+			"created[gte]=" + at(1) + "&limit=2&starting_after=" + reply{json: all[1].(map[string]any)}.id(): {[]int{2, 1}, false},
+		} {
+			r := h.get(path, query)
+			var got []int
+			for _, item := range r.at("data").([]any) {
+				created := int64(item.(map[string]any)["created"].(float64))
+				got = append(got, int(time.Unix(created, 0).Sub(aprilFirst).Hours()))
+			}
+			if !slices.Equal(got, want.hours) || r.at("has_more") != want.more || r.at("url") != path {
+				t.Errorf("%s?%s: %v, more %v, want %v", path, query, got, r.at("has_more"), want)
+			}
+		}
+	}
+}
+
+func TestAccount(t *testing.T) {
+	r := speak(t, simtest.Start(t)).get("/v1/account", "")
+	if !strings.HasPrefix(r.id(), "acct_") || r.at("country") != "US" || r.at("charges_enabled") != true || r.at("payouts_enabled") != true || r.at("details_submitted") != true {
+		t.Error(r.text)
 	}
 }

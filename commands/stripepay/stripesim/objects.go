@@ -163,6 +163,13 @@ type cardDetails struct {
 	Funding          string `json:"funding"`
 	Last4            string `json:"last4"`
 	Network          string `json:"network"`
+	// Overcapture is made of AmountAuthorized, and not stored.
+	Overcapture *overcapture `json:"overcapture,omitempty"`
+}
+
+type overcapture struct {
+	MaximumAmountCapturable int64  `json:"maximum_amount_capturable"`
+	Status                  string `json:"status"`
 }
 
 // fixedCard is what every card here has in common.
@@ -179,7 +186,6 @@ type fixedCard struct {
 	Mandate                  any               `json:"mandate"`
 	Multicapture             map[string]string `json:"multicapture"`
 	NetworkToken             map[string]bool   `json:"network_token"`
-	Overcapture              map[string]string `json:"overcapture"`
 	ThreeDSecure             any               `json:"three_d_secure"`
 	Wallet                   any               `json:"wallet"`
 }
@@ -250,7 +256,7 @@ var (
 		unavailable := map[string]string{"status": "unavailable"}
 		c := &fixedCard{
 			Country: "US", ExtendedAuthorization: map[string]string{"status": "disabled"}, IncrementalAuthorization: unavailable,
-			Multicapture: unavailable, NetworkToken: map[string]bool{"used": false}, Overcapture: unavailable,
+			Multicapture: unavailable, NetworkToken: map[string]bool{"used": false},
 		}
 		c.Checks.CVCCheck = "pass"
 		return c
@@ -268,7 +274,9 @@ var (
 func (r *record) whole() *record {
 	r.Intent.fixedIntent = theIntent
 	if r.Charge != nil {
-		r.Charge.fixedCharge, r.Charge.PaymentMethodDetails.Card.fixedCard = theCharge, theCard
+		card := &r.Charge.PaymentMethodDetails.Card
+		r.Charge.fixedCharge, card.fixedCard = theCharge, theCard
+		card.Overcapture = &overcapture{MaximumAmountCapturable: card.AmountAuthorized, Status: "unavailable"}
 	}
 	return r
 }
@@ -279,7 +287,7 @@ func (r *record) stored() *record {
 	bare.Intent.fixedIntent = nil
 	if r.Charge != nil {
 		ch := *r.Charge
-		ch.fixedCharge, ch.PaymentMethodDetails.Card.fixedCard = nil, nil
+		ch.fixedCharge, ch.PaymentMethodDetails.Card.fixedCard, ch.PaymentMethodDetails.Card.Overcapture = nil, nil, nil
 		bare.Charge = &ch
 	}
 	return &bare

@@ -52,9 +52,11 @@ type Sim struct {
 
 	log    *slog.Logger
 	flight flight
-	fault  atomic.Pointer[func(Request) Fault]
-	closed chan struct{} // closed by Close: requests held back by a fault are abandoned
-	once   sync.Once
+
+	carried carried
+	fault   atomic.Pointer[func(Request) Fault]
+	closed  chan struct{} // closed by Close: requests held back by a fault are abandoned
+	once    sync.Once
 }
 
 // Open opens, or makes, the simulator whose state is the SQLite file at path. A file that another process has open is refused.
@@ -82,6 +84,7 @@ func (s *Sim) Close() error {
 	var err error
 	s.once.Do(func() {
 		close(s.closed)
+		s.carried.end()
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		err = s.db.close()

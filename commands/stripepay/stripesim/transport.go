@@ -2,39 +2,44 @@ package stripesim
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"net/http"
 	"strconv"
+	"sync"
 )
 
 // errCut is what a client is told of a connection that a fault has cut.
 var errCut = errors.New("stripesim: the connection was cut")
 
-// Transport carries requests to the simulator without a network, for simulations of many of them. Whatever the URL's host, the
-// request is executed in a goroutine that ends when it is answered; a client whose context ends is not waiting any longer, as
-// with a network, while the request goes on. A request without a fault that holds it back needs no other goroutine to be answered.
-func (s *Sim) Transport() http.RoundTripper { return transport{s.Handler(), s.closed} }
+// Transport carries requests to the simulator without a network, for simulations of many of them, whatever the URL's host. Like a
+// server it goes on with a request when the client has gone, in a goroutine that Close waits for.
+func (s *Sim) Transport() http.RoundTripper { return transport{s, s.Handler()} }
 
 type transport struct {
+	sim     *Sim
 	handler http.Handler
-	closed  <-chan struct{}
 }
 
 func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	done := make(chan *recorder, 1)
-	// What RoundTrip may not do after it has returned, is to read the request's body.
-	body := []byte(nil)
-	if r.Body != nil {
+	var body []byte
+	if r.Body != nil { // it must not be read any more when RoundTrip has returned
 		var err error
 		body, err = io.ReadAll(r.Body)
 		if err = errors.Join(err, r.Body.Close()); err != nil {
 			return nil, err
 		}
 	}
-	served := r.Clone(r.Context())
+	if err := r.Context().Err(); err != nil {
+		return nil, err
+	}
+	served := r.Clone(context.WithoutCancel(r.Context()))
 	served.Body, served.GetBody = io.NopCloser(bytes.NewReader(body)), nil
-	go func() { done <- t.serve(served) }()
+	done := make(chan *recorder, 1)
+	if !t.sim.carried.add(func() { done <- t.serve(served) }) {
+		return nil, errClosed
+	}
 	select {
 	case w := <-done:
 		if w == nil {
@@ -44,6 +49,31 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	case <-r.Context().Done():
 		return nil, r.Context().Err()
 	}
+}
+
+// carried are the requests under way of a simulator's transports.
+type carried struct {
+	mu   sync.Mutex
+	shut bool
+	all  sync.WaitGroup
+}
+
+// add runs serve in a goroutine, or says false when no more are taken.
+func (c *carried) add(serve func()) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.shut {
+		c.all.Go(serve)
+	}
+	return !c.shut
+}
+
+// end takes no more, and waits for those under way.
+func (c *carried) end() {
+	c.mu.Lock()
+	c.shut = true
+	c.mu.Unlock()
+	c.all.Wait()
 }
 
 // serve gives what was answered; nil when the connection was cut.

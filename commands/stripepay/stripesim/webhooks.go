@@ -21,29 +21,30 @@ type Delivery struct {
 	Type    string // such as charge.refunded
 	Created time.Time
 	Body    []byte // the event; the same bytes every time
+
+	seq int64 // grows with the events
 }
 
 // Pending gives up to limit events that are still to be delivered, oldest first.
 func (s *Sim) Pending(ctx context.Context, limit int) ([]Delivery, error) {
-	return s.pendingAfter(ctx, "", limit)
+	return s.pendingAfter(ctx, 0, limit)
 }
 
-// pendingAfter gives those that are newer than the event named.
-func (s *Sim) pendingAfter(ctx context.Context, event string, limit int) ([]Delivery, error) {
+// pendingAfter gives those whose seq is greater.
+func (s *Sim) pendingAfter(ctx context.Context, seq int64, limit int) ([]Delivery, error) {
 	var all []Delivery
 	c := &call{ctx: ctx}
 	err := s.transact(c, func() error {
 		return c.db.each(c.ctx, `SELECT `+eventColumns+` FROM events WHERE delivery <> 1 AND delivery = 0 AND created > ?
-			AND seq > coalesce((SELECT seq FROM events WHERE id = ?), 0) ORDER BY seq LIMIT ?`,
-			[]any{c.eventHorizon(), event, limit}, func(scan func(...any) error) error {
-				e := &eventRow{}
-				if err := e.scan(scan); err != nil {
-					return err
-				}
-				d, err := e.deliver(s)
-				all = append(all, d)
+			AND seq > ? ORDER BY seq LIMIT ?`, []any{c.eventHorizon(), seq, limit}, func(scan func(...any) error) error {
+			e := &eventRow{}
+			if err := e.scan(scan); err != nil {
 				return err
-			})
+			}
+			d, err := e.deliver(s)
+			all = append(all, d)
+			return err
+		})
 	})
 	return all, err
 }
@@ -70,7 +71,7 @@ func (e *eventRow) deliver(s *Sim) (Delivery, error) {
 	}
 	shown.PendingWebhooks = 1 // this one
 	body, err := json.MarshalIndent(shown, "", "  ")
-	return Delivery{Event: e.id, Type: e.kind, Created: time.Unix(e.created, 0).UTC(), Body: body}, err
+	return Delivery{seq: e.seq, Event: e.id, Type: e.kind, Created: time.Unix(e.created, 0).UTC(), Body: body}, err
 }
 
 // Delivered says that the endpoint took the events.
