@@ -38,10 +38,10 @@ type world struct {
 }
 
 // inWorld runs a test in a world.
-func inWorld(t *testing.T, test func(w *world)) {
+func inWorld(t *testing.T, test func(w *world), options ...stripesim.Option) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		sim, err := stripesim.New(stripesim.WithLogger(slog.New(slog.DiscardHandler)))
+		sim, err := stripesim.New(append(options, stripesim.WithLogger(slog.New(slog.DiscardHandler)))...)
 		if err != nil {
 			t.Fatal(err)
 		}
