@@ -29,7 +29,8 @@ type Request struct {
 	Command domain.Command
 	// CommandID identifies the request for ever: the same id with the same RequestHash is the same request, asked again.
 	CommandID uuid.UUID
-	// RequestHash is a hash over what was asked (see Hash); with another one, the id is refused as ErrKeyReused.
+	// RequestHash is a hash over what was asked (see Hash); with another one, the id is refused as ErrKeyReused. Without one,
+	// only the order's own events tell that a command was given before: an act that was done already is not remembered.
 	RequestHash string
 	Actor       domain.Actor
 	// IfVersion, when given, is the version that the caller looked at; another one is a *StaleError.
@@ -127,7 +128,7 @@ func (h *Handler) Handle(ctx context.Context, r Request) (Result, error) {
 		fresh = true
 	}
 	for range maxConflicts {
-		res, err := h.try(ctx, f, r)
+		res, err := h.try(ctx, f, r, fresh)
 		conflict := (*eventstore.ConflictError)(nil)
 		switch {
 		case err == nil && res.Event != nil:
@@ -145,27 +146,49 @@ func (h *Handler) Handle(ctx context.Context, r Request) (Result, error) {
 	return Result{}, fmt.Errorf("%w: order %s changes too quickly", eventstore.ErrUnavailable, r.OrderID)
 }
 
-// try decides on what f says and appends.
-func (h *Handler) try(ctx context.Context, f *folded, r Request) (Result, error) {
-	for _, s := range f.seen {
-		if s.command == r.CommandID {
-			if s.request != r.RequestHash {
-				return Result{}, ErrKeyReused
-			}
-			return h.replay(ctx, r.OrderID, s.revision)
+// try decides on what f says and appends. fresh says that f was read just now: only then is a request refused or called done
+// for good.
+func (h *Handler) try(ctx context.Context, f *folded, r Request, fresh bool) (Result, error) {
+	if res, found, err := h.carriedOut(ctx, f, r); found {
+		return res, err
+	}
+	event, err := decide(f.order, r)
+	// Whatever the order says now, the key may be that of a request which changed nothing then. This is looked up after f was
+	// read: see remember. A placement's key is the Placer's.
+	if _, placing := r.Command.(domain.Place); r.RequestHash != "" && !placing && (event != nil || fresh) {
+		if res, found, err := h.recall(ctx, r); found || err != nil {
+			return res, err
+		}
+		if event == nil && err == nil {
+			return h.remember(ctx, f, r)
 		}
 	}
-	if r.IfVersion != nil && *r.IfVersion != f.order.Version {
-		return Result{}, &StaleError{Expected: *r.IfVersion, Actual: f.order.Version}
-	}
-	event, err := domain.Decide(f.order, r.Command)
-	if err != nil {
-		return Result{}, err
-	}
-	if event == nil {
-		return Result{Order: f.order, Position: f.position}, nil
+	if err != nil || event == nil {
+		return Result{Order: f.order, Position: f.position}, err
 	}
 	return h.append(ctx, f, r, event)
+}
+
+func decide(o domain.Order, r Request) (domain.Event, error) {
+	if r.IfVersion != nil && *r.IfVersion != o.Version {
+		return nil, &StaleError{Expected: *r.IfVersion, Actual: o.Version}
+	}
+	return domain.Decide(o, r.Command)
+}
+
+// carriedOut answers a request whose event the order's stream holds.
+func (h *Handler) carriedOut(ctx context.Context, f *folded, r Request) (res Result, found bool, err error) {
+	for _, s := range f.seen {
+		if s.command != r.CommandID {
+			continue
+		}
+		if s.request != r.RequestHash {
+			return Result{}, true, ErrKeyReused
+		}
+		res, err = h.replay(ctx, r.OrderID, s.revision)
+		return res, true, err
+	}
+	return Result{}, false, nil
 }
 
 func (h *Handler) append(ctx context.Context, f *folded, r Request, event domain.Event) (Result, error) {

@@ -19,7 +19,7 @@ func Stripe(via domain.Via) domain.Actor {
 
 var (
 	inboxNamespace = uuid.MustParse("4d0c6a35-6c0b-5d0e-9a57-0c1f3e2b7a64")
-	stripeEventID  = regexp.MustCompile(`^evt_[A-Za-z0-9_]{1,200}$`)
+	stripeEventID  = regexp.MustCompile(`^evt_[A-Za-z0-9_]{1,120}$`)
 )
 
 // ErrBadEventID means that something calls itself an event of Stripe's and has no such id.

@@ -48,10 +48,15 @@ func (p *Placer) Place(ctx context.Context, r PlaceRequest) (Result, error) {
 	if err := r.Intake.Check(); err != nil {
 		return Result{}, err
 	}
-	key := "command-" + r.CommandID.String()
-	reserved := eventstore.KeyReserved{OrderID: r.Intake.ID(), RequestHash: r.Intake.Hash()}
-	if err := p.Handler.keyIsFor(ctx, key, reserved); err != nil {
+	key := eventstore.PlacementKeyStream(r.CommandID)
+	// A placement is answered with the order as it was placed, whenever it is asked.
+	reserved := eventstore.KeyReserved{OrderID: r.Intake.ID(), RequestHash: r.Intake.Hash(), Version: 1}
+	kept, used, err := p.Handler.reserved(ctx, key)
+	if err != nil {
 		return Result{}, err
+	}
+	if used && kept != reserved {
+		return Result{}, ErrKeyReused
 	}
 	req, err := p.prepare(ctx, r)
 	if err != nil {
@@ -59,23 +64,25 @@ func (p *Placer) Place(ctx context.Context, r PlaceRequest) (Result, error) {
 	}
 	req.Claims = append([]Claim{{Stream: key, Event: reserved, Taken: ErrKeyReused}}, req.Claims...)
 	res, err := p.Handler.Handle(ctx, req)
-	if err == nil && res.Event == nil { // placed before with the same content, under another key
-		return p.Handler.replay(ctx, req.OrderID, 0)
+	if err != nil || res.Event != nil {
+		return res, err
 	}
-	return res, err
+	// Placed before with the same content, under another key.
+	if !used {
+		if err := p.reserve(ctx, req, key, reserved); err != nil {
+			return Result{}, err
+		}
+	}
+	return p.Handler.replay(ctx, req.OrderID, 0)
 }
 
-// keyIsFor says whether a key is free or was used for this very placement; else ErrKeyReused.
-func (h *Handler) keyIsFor(ctx context.Context, stream string, want eventstore.KeyReserved) error {
-	for r, err := range h.log.ReadStream(ctx, stream, eventstore.NoStream) {
-		if err != nil {
+// reserve keeps the key of a placement that changed nothing: as a placement's, and as one that was used on this order. The
+// former comes last, so that it says that both are kept.
+func (p *Placer) reserve(ctx context.Context, r Request, key string, want eventstore.KeyReserved) error {
+	for _, stream := range []string{eventstore.KeyStream(r.CommandID, r.OrderID), key} {
+		if kept, _, err := p.Handler.reserve(ctx, stream, r, want.Version); err != nil {
 			return err
-		}
-		e, _, err := h.codec.Decode(r)
-		if err != nil {
-			return err
-		}
-		if e != domain.Event(want) {
+		} else if kept != want {
 			return ErrKeyReused
 		}
 	}
@@ -256,6 +263,9 @@ func (p *Placer) Reauthorize(ctx context.Context, r ReauthorizeRequest) (Result,
 	o, _, err := p.Handler.Load(ctx, r.OrderID)
 	if err != nil {
 		return Result{}, err
+	}
+	if res, found, err := p.Handler.asked(ctx, r.Request); found || err != nil {
+		return res, err // before anything is asked of Stripe, and a hold let go
 	}
 	r.Command = domain.Reauthorize{Authorization: domain.Authorization{PaymentIntent: r.PaymentIntent}}
 	replaceable := o.Method == domain.Card && o.CancelledAt == nil && !o.Captured() && o.Pending.Act == "" &&

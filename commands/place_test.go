@@ -47,7 +47,7 @@ func TestPlacingAgainIsAnsweredAsTheFirstTime(t *testing.T) {
 		t.Fatalf("%+v, %v", first, err)
 	}
 	at := head(t, log)
-	for name, key := range map[string]string{"same key": "k1", "another key": "k2"} {
+	for name, key := range map[string]string{"same key": "k1", "another key": "k2", "the other key again": "k2"} {
 		again, err := p.Place(t.Context(), place(intake("1", 5000), key))
 		if err != nil || !again.Replayed || again.Order.ID != first.Order.ID || again.Position != first.Position {
 			t.Errorf("%s: %+v, %v", name, again, err)
@@ -58,10 +58,18 @@ func TestPlacingAgainIsAnsweredAsTheFirstTime(t *testing.T) {
 	if _, err := p.Place(t.Context(), place(other, "k3")); !errors.As(err, &rejected) || rejected.Code != domain.OrderExists {
 		t.Errorf("other content: %v", err)
 	}
-	if _, err := p.Place(t.Context(), place(intake("2", 5000), "k1")); !errors.Is(err, commands.ErrKeyReused) {
-		t.Errorf("the key for another order: %v", err)
+	for _, key := range []string{"k1", "k2"} {
+		if _, err := p.Place(t.Context(), place(intake("2", 5000), key)); !errors.Is(err, commands.ErrKeyReused) {
+			t.Errorf("key %s for another order: %v", key, err)
+		}
+		act := commands.Request{
+			OrderID: first.Order.ID, Command: domain.Accept{}, CommandID: commands.CommandID(shop.ID, key), RequestHash: "accept", Actor: shop,
+		}
+		if _, err := p.Handler.Handle(t.Context(), act); !errors.Is(err, commands.ErrKeyReused) {
+			t.Errorf("key %s for an act on the order: %v", key, err)
+		}
 	}
-	if now := head(t, log); now != at {
+	if now := head(t, log); now != at+2 { // what k2 was used for: as a placement's key, and on the order
 		t.Errorf("the head moved from %d to %d", at, now)
 	}
 	journal, err := sim.Sim.Journal(t.Context())

@@ -54,6 +54,8 @@ const (
 	PermLog     Permission = "log"     // the log itself, stored bytes and all
 	PermTokens  Permission = "tokens"  // API tokens
 	PermOperate Permission = "operate" // rebuild projections
+
+	PermReconcile Permission = "reconcile" // compare the ledger with Stripe
 )
 
 var (
@@ -70,13 +72,13 @@ func (r Role) May(p Permission) bool {
 	case Viewer:
 		return p == PermRead
 	case Auditor:
-		return p == PermRead || p == PermLog
+		return p == PermRead || p == PermLog || p == PermReconcile
 	case Shop:
 		return p == PermReadOwn || p == Permission(VerbPlace)
 	case Clerk:
 		return p == PermRead || clerk
 	case Manager:
-		return p == PermRead || clerk || slices.Contains(managerVerbs, Verb(p))
+		return p == PermRead || p == PermReconcile || clerk || slices.Contains(managerVerbs, Verb(p))
 	}
 	return false
 }

@@ -110,6 +110,8 @@ func TestTrackingAndTexts(t *testing.T) {
 		{"a number too long", []domain.Tracking{{Carrier: "ups", Number: strings.Repeat("1", 65)}}, "too_long /tracking/0/number=too_long"},
 		{"a line break", []domain.Tracking{{Carrier: "ups", Number: "1\n2"}}, "bad_value /tracking/0/number=bad_value"},
 		{"too many", slices.Repeat(parcel, domain.MaxTracking+1), "too_long /tracking=too_long"},
+		{"a card number as the carrier", []domain.Tracking{{Carrier: "4242 4242 4242 4242", Number: "1"}}, "card_number_refused /tracking/0/carrier=card_number_refused"},
+		{"UPS, with sixteen digits like a card's", []domain.Tracking{{Carrier: "ups", Number: "1Z4242424242424242"}}, "<nil>"},
 		{"sixteen digits are no card number here", []domain.Tracking{{Carrier: "fedex", Number: "4242424242424242"}}, "<nil>"},
 	} {
 		if _, err := domain.Decide(o, domain.CorrectTracking{Tracking: tt.tracking}); violations(err) != tt.want {

@@ -117,6 +117,10 @@ func processable(o Order) error {
 }
 
 func decideCapture(o Order, c Capture) (Event, error) {
+	if o.Method == Card && c.ExternalReference != "" { // whoever means an entry must not take money
+		return nil, RejectField("/external_reference", BadValue,
+			"A reference is for orders on account. This order is paid by card: leave it out to take the held money.")
+	}
 	if err := processable(o); err != nil {
 		return nil, err
 	}
@@ -192,10 +196,11 @@ func decideRefund(o Order, c Refund) (Event, error) {
 		return nil, Reject(OperationInFlight)
 	case !o.Captured() && o.ShippedAt == nil:
 		return nil, Reject(NotCaptured)
-	case o.Method == Account:
+	case o.outsideStripe():
 		return Refunded{Amount: o.Total, Currency: o.Currency, Reason: c.Reason}, nil
-	case o.Disputed():
-		return nil, Reject(Disputed)
+	}
+	if err := o.frozen(); err != nil {
+		return nil, err
 	}
 	return RefundRequested{
 		PaymentIntent: o.Hold.PaymentIntent, Charge: o.Charge, Amount: o.Taken, Currency: o.Currency, Reason: c.Reason,
@@ -212,16 +217,15 @@ func decideCancel(o Order, c Cancel) (Event, error) {
 		return nil, Reject(CannotCancelShipped)
 	case o.Pending.Act != "":
 		return nil, Reject(OperationInFlight)
-	case o.Method == Account, o.HoldExpired && !o.Captured():
+	case o.Disputed():
+		return nil, Reject(Disputed)
+	case o.Method == Account, o.HoldExpired && !o.Captured(), o.lost():
 		return Cancelled{How: NothingToRelease, Reason: c.Reason}, nil
 	}
 	request := CancelRequested{
 		How: HoldReleased, PaymentIntent: o.Hold.PaymentIntent, Amount: o.Total, Currency: o.Currency, Reason: c.Reason,
 	}
-	if o.Captured() {
-		if o.Disputed() {
-			return nil, Reject(Disputed)
-		}
+	if o.Captured() && !o.TakenElsewhere {
 		request.How, request.Charge, request.Amount = ChargeRefunded, o.Charge, o.Taken
 	}
 	return request, nil
@@ -297,21 +301,33 @@ func decideResume(o Order, c Resume) (Event, error) {
 		return nil, Reject(NotParked)
 	}
 	evidence, reference := strings.TrimSpace(c.Evidence), strings.TrimSpace(c.Reference)
-	switch c.Decision {
-	case Retry, Abandon:
-	case Adopt:
-		if evidence == "" {
-			return nil, RejectField("/evidence", EvidenceRequired, sentences[EvidenceRequired])
-		}
-	case Settle:
-		if reference == "" {
-			return nil, RejectField("/reference", ReferenceRequired, "Say by which transfer, receipt or entry it was settled outside Stripe.")
-		}
-	default:
-		return nil, RejectField("/decision", BadValue, "Decide retry, adopt, settle or abandon.")
+	if err := checkDecision(c.Decision, evidence, reference); err != nil {
+		return nil, err
 	}
-	if c.Decision != Settle && reference != "" {
-		return nil, RejectField("/reference", BadValue, "A reference belongs to the decision settle.")
+	switch {
+	case slices.Contains(o.Decisions(), c.Decision):
+	case o.Pending.Act == ActShip:
+		return nil, RejectField("/decision", BadValue, "The payment is captured, so only the shipment is left. Retry completes it and asks Stripe for nothing.")
+	default:
+		return nil, o.frozen()
 	}
 	return Resumed{Request: o.Pending.Request, Decision: c.Decision, Evidence: evidence, Reference: reference}, nil
+}
+
+// checkDecision checks what a person says of a decision, whatever the order.
+func checkDecision(d Decision, evidence, reference string) error {
+	switch {
+	case !slices.Contains([]Decision{Retry, Adopt, Settle, Abandon}, d):
+		return RejectField("/decision", BadValue, "Decide retry, adopt, settle or abandon.")
+	case d == Adopt && evidence == "":
+		return RejectField("/evidence", EvidenceRequired, sentences[EvidenceRequired])
+	case d == Settle && reference == "":
+		return RejectField("/reference", ReferenceRequired, "Say by which transfer, receipt or entry it was settled outside Stripe.")
+	case d != Settle && reference != "":
+		return RejectField("/reference", BadValue, "A reference belongs to the decision settle.")
+	}
+	if err := CheckText("/evidence", evidence, MaxReason); err != nil {
+		return err
+	}
+	return CheckText("/reference", reference, MaxReference)
 }

@@ -18,6 +18,12 @@
 // the two the order is pending: it keeps its tab, and no other money act is taken. On account the act and its fact are one
 // event, and the order may owe an entry in the dealer's business system.
 //
+// An act that can't go on by itself is parked, and a person decides (Resume): retry it as a new request; adopt what Stripe
+// shows, asking for nothing; settle it, when the money moved outside Stripe, by a reference; or abandon it. Money that was
+// taken outside Stripe is given back there, too: Stripe is never asked for what it has not taken. What happens at Stripe
+// unasked is taken over where the rules can hold it (PaymentCaptured and Refunded of source "stripe"), and otherwise noted
+// (ExternalChangeSeen). A dispute freezes what Stripe would give back.
+//
 // Words: a rejection is a no of the rules, with a code and a sentence for a clerk. An act that is already done makes no event
 // and is no rejection. A hold is authorized money, taken by a capture, let go by a release; a refund gives taken money back.
 // Amounts are integer minor units of an ISO 4217 currency.

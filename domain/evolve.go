@@ -2,6 +2,7 @@ package domain
 
 import (
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -27,6 +28,8 @@ func Evolve(o Order, e Event, s Stamp) Order {
 	case PaymentCaptured:
 		o.CapturedAt, o.CaptureFailed, o.HoldExpired = &at, false, false
 		o.Charge, o.Taken, o.Entry = e.Charge, e.Amount, e.ExternalReference
+		o = settledBy(o, e.Answer)
+		o.TakenElsewhere = e.Source == FromElsewhere
 		if o.Pending.Act == ActCapture {
 			o.Pending = Pending{}
 		}
@@ -35,7 +38,7 @@ func Evolve(o Order, e Event, s Stamp) Order {
 	case AuthorizationExpired:
 		o.HoldExpired, o.CaptureFailed, o.Pending = true, false, Pending{}
 	case Reauthorized:
-		o.Hold, o.HoldExpired, o.CaptureFailed = e.Authorization, false, false
+		o.Hold, o.HoldExpired, o.CaptureFailed, o.CancelFailed = e.Authorization, false, false, false
 	case Shipped:
 		o.ShippedAt, o.Tracking, o.Pending = &at, e.Tracking, Pending{}
 	case TrackingCorrected:
@@ -43,11 +46,11 @@ func Evolve(o Order, e Event, s Stamp) Order {
 	case ReversalRecorded:
 		o.Reverse = e.ExternalReference
 	case DisputeOpened:
-		o.Disputes = append(slices.Clip(o.Disputes), Dispute{ID: e.Dispute})
+		o.Disputes = append(slices.Clip(o.Disputes), Dispute{ID: e.Dispute, Amount: e.Amount})
 	case DisputeClosed:
 		o.Disputes = closeDispute(o.Disputes, e)
 	case ExternalChangeSeen:
-		o.External = append(slices.Clip(o.External), e)
+		o.External = append(slices.Clip(o.External), ExternalChange{Object: e.Object, Change: e.Change, Amount: e.Amount, At: at})
 	case Archived:
 		o.ArchivedAt = &at
 	case Unarchived:
@@ -72,16 +75,16 @@ func letGo(o Order, e Event, s Stamp) Order {
 	case Refunded:
 		o.RefundedAt, o.Refund = &at, e.Refund
 		o.RefundPending, o.RefundFailed, o.CancelFailed, o.Pending = false, false, false, Pending{}
+		o = settledBy(o, e.Answer)
 	case RefundFailed:
-		// The money is still, or again, with the dealer: whatever the refund had closed is open again.
+		// The money is still, or again, with the dealer: whatever the refund had closed is open again, and is not left in the
+		// archive, where nobody would see it.
+		o = refundFailed(o, e.Refund)
 		if o.Settled == ChargeRefunded {
 			o.CancelledAt, o.Settled = nil, ""
 		}
 		o.RefundedAt, o.ArchivedAt = nil, nil
 		o.RefundPending, o.RefundFailed, o.Pending = false, true, Pending{}
-		if e.Refund != "" {
-			o.Refund = e.Refund
-		}
 	case CancelRequested:
 		o.CancelFailed, o.RefundFailed = false, false
 		o.Pending = Pending{Act: ActCancel, Request: s.ID, Since: at, How: e.How, Reason: e.Reason}
@@ -91,17 +94,42 @@ func letGo(o Order, e Event, s Stamp) Order {
 		if e.Refund != "" {
 			o.Refund = e.Refund
 		}
+		o = settledBy(o, e.Answer)
 	case CancelFailed:
+		o = refundFailed(o, "")
 		o.RefundPending, o.CancelFailed, o.Pending = false, true, Pending{}
 	case Parked:
-		o.Pending.Parked, o.Pending.Why = true, e.Reason
+		o.Pending.Parked, o.Pending.ParkedAt, o.Pending.Why = true, at, e.Reason
 		o.Pending.Attempts, o.Pending.Requests = e.Attempts, e.StripeRequests
 	case Resumed:
-		o.Pending.Parked, o.Pending.Why, o.Pending.Attempts, o.Pending.Requests = false, "", 0, nil
+		o.Pending.Parked, o.Pending.ParkedAt, o.Pending.Why = false, time.Time{}, ""
+		o.Pending.Attempts, o.Pending.Requests = 0, nil
 		o.Pending.Decision, o.Pending.Reference = e.Decision, e.Reference
 		if o.Pending.Act != "" && s.ID != uuid.Nil {
 			o.Pending.Request = s.ID
 		}
+	}
+	return o
+}
+
+// settledBy keeps by which reference a person settled money outside Stripe.
+func settledBy(o Order, a Answer) Order {
+	if a.Source == FromElsewhere {
+		o.Reference = a.Reference
+	}
+	return o
+}
+
+// refundFailed keeps which refund failed: this one, or the one that was under way.
+func refundFailed(o Order, refund string) Order {
+	switch {
+	case refund != "":
+		o.Refund = refund
+	case o.RefundPending:
+		refund = o.Refund
+	}
+	if refund != "" && !slices.Contains(o.FailedRefunds, refund) {
+		o.FailedRefunds = append(slices.Clip(o.FailedRefunds), refund)
 	}
 	return o
 }

@@ -3,6 +3,7 @@ package domain_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -113,6 +114,53 @@ var (
 	parcel2  = []domain.Tracking{{Carrier: "dhl", Number: "JD014600003SE"}}
 )
 
+// refundOf is the refund that Stripe would speak of: the one it works on or has done, else a new one.
+func refundOf(o domain.Order) string {
+	if o.Refund != "" && !slices.Contains(o.FailedRefunds, o.Refund) {
+		return o.Refund
+	}
+	return fmt.Sprint("re_", len(o.FailedRefunds)+1)
+}
+
+// failedRefundOf is the refund whose failure Stripe would tell: where one has just failed, that one again.
+func failedRefundOf(o domain.Order) string {
+	if o.RefundFailed {
+		return o.Refund
+	}
+	return refundOf(o)
+}
+
+// decide is a person's decision about what is parked, with all that it needs.
+func decide(d domain.Decision) domain.Resume {
+	r := domain.Resume{Decision: d}
+	switch d {
+	case domain.Adopt:
+		r.Evidence = "ch_1 in Stripe's dashboard"
+	case domain.Settle:
+		r.Reference = "wire 4711"
+	}
+	return r
+}
+
+// settledElsewhere is what is recorded when a person has decided that the act in flight was settled outside Stripe.
+var settledElsewhere asking = func(o domain.Order) domain.Command {
+	a := domain.Answer{Request: o.Pending.Request, Source: domain.FromElsewhere, Reference: o.Pending.Reference}
+	switch o.Pending.Act {
+	case domain.ActRefund:
+		return domain.RecordRefunded{Amount: o.Taken, Currency: o.Currency, Answer: a}
+	case domain.ActCancel:
+		return domain.RecordCancelled{How: domain.SettledElsewhere, Answer: a}
+	}
+	return domain.RecordCaptured{PaymentIntent: o.Hold.PaymentIntent, Amount: o.Total, Currency: o.Currency, Answer: a}
+}
+
+// partCaptured is Stripe's answer that it took less than was asked for.
+var partCaptured asking = func(o domain.Order) domain.Command {
+	c := captured(o).(domain.RecordCaptured)
+	c.Amount = 40000
+	return c
+}
+
 // The answers of Stripe to what is in flight.
 var (
 	captured asking = func(o domain.Order) domain.Command {
@@ -130,19 +178,19 @@ var (
 		return domain.CompleteShipment{Request: o.Pending.Request}
 	}
 	refundTaken asking = func(o domain.Order) domain.Command {
-		return domain.RecordRefundPending{Refund: "re_1", Amount: o.Total, Answer: asked(o)}
+		return domain.RecordRefundPending{Refund: refundOf(o), Amount: o.Taken, Answer: asked(o)}
 	}
 	refunded asking = func(o domain.Order) domain.Command {
-		return domain.RecordRefunded{Refund: "re_1", Amount: o.Total, Currency: o.Currency, Answer: asked(o)}
+		return domain.RecordRefunded{Refund: refundOf(o), Amount: o.Taken, Currency: o.Currency, Answer: asked(o)}
 	}
 	refundFailed asking = func(o domain.Order) domain.Command {
-		return domain.RecordRefundFailed{Refund: "re_1", Failure: declined, Answer: asked(o)}
+		return domain.RecordRefundFailed{Refund: failedRefundOf(o), Failure: declined, Answer: asked(o)}
 	}
 	holdReleased asking = func(o domain.Order) domain.Command {
 		return domain.RecordCancelled{How: domain.HoldReleased, Answer: asked(o)}
 	}
 	chargeRefunded asking = func(o domain.Order) domain.Command {
-		return domain.RecordCancelled{How: domain.ChargeRefunded, Refund: "re_1", Amount: o.Total, Answer: asked(o)}
+		return domain.RecordCancelled{How: domain.ChargeRefunded, Refund: refundOf(o), Amount: o.Taken, Answer: asked(o)}
 	}
 	nothingToRelease asking = func(o domain.Order) domain.Command {
 		return domain.RecordCancelled{How: domain.NothingToRelease, Answer: asked(o)}

@@ -58,11 +58,11 @@ var commandDraws = []func(*rapid.T, domain.Order) domain.Command{
 		return domain.CompleteShipment{Request: answerTo(t, o).Request}
 	},
 	func(t *rapid.T, o domain.Order) domain.Command {
-		return domain.RecordRefundPending{Refund: refundID(t), Amount: amount(t, o.Total), Answer: answerTo(t, o)}
+		return domain.RecordRefundPending{Refund: refundID(t), Amount: amount(t, o.Taken), Answer: answerTo(t, o)}
 	},
 	func(t *rapid.T, o domain.Order) domain.Command {
 		return domain.RecordRefunded{
-			Refund: refundID(t), Amount: amount(t, o.Total), Currency: o.Currency, Answer: answerTo(t, o),
+			Refund: refundID(t), Amount: amount(t, o.Taken), Currency: o.Currency, Answer: answerTo(t, o),
 		}
 	},
 	func(t *rapid.T, o domain.Order) domain.Command {
@@ -70,15 +70,15 @@ var commandDraws = []func(*rapid.T, domain.Order) domain.Command{
 	},
 	func(t *rapid.T, o domain.Order) domain.Command {
 		how := rapid.SampledFrom([]domain.Settlement{
-			domain.HoldReleased, domain.ChargeRefunded, domain.NothingToRelease, "",
+			domain.HoldReleased, domain.ChargeRefunded, domain.NothingToRelease, domain.SettledElsewhere, "",
 		}).Draw(t, "how")
-		return domain.RecordCancelled{How: how, Refund: refundID(t), Amount: amount(t, o.Total), Answer: answerTo(t, o)}
+		return domain.RecordCancelled{How: how, Refund: refundID(t), Amount: amount(t, o.Taken), Answer: answerTo(t, o)}
 	},
 	func(t *rapid.T, o domain.Order) domain.Command {
 		return domain.RecordCancelFailed{Failure: declined, Answer: answerTo(t, o)}
 	},
 	func(t *rapid.T, o domain.Order) domain.Command {
-		return domain.RecordDisputeOpened{Dispute: disputeID(t), Amount: o.Total}
+		return domain.RecordDisputeOpened{Dispute: disputeID(t), Amount: amount(t, o.Total)}
 	},
 	func(t *rapid.T, _ domain.Order) domain.Command {
 		return domain.RecordDisputeClosed{Dispute: disputeID(t), Outcome: rapid.SampledFrom([]string{"won", "lost"}).Draw(t, "outcome")}
@@ -94,7 +94,15 @@ var commandDraws = []func(*rapid.T, domain.Order) domain.Command{
 		return domain.Park{Request: answerTo(t, o).Request, Reason: "Stripe is silent", Attempts: 3}
 	},
 	func(t *rapid.T, _ domain.Order) domain.Command {
-		return domain.Resume{Decision: rapid.SampledFrom([]domain.Decision{domain.Retry, domain.Abandon}).Draw(t, "decision")}
+		return decide(rapid.SampledFrom([]domain.Decision{domain.Retry, domain.Adopt, domain.Settle, domain.Abandon}).Draw(t, "decision"))
+	},
+	func(t *rapid.T, o domain.Order) domain.Command { // the rest of a decision to settle
+		c := settledElsewhere(o)
+		if captured, ok := c.(domain.RecordCaptured); ok {
+			captured.Amount = amount(t, captured.Amount)
+			return captured
+		}
+		return c
 	},
 }
 
@@ -108,10 +116,13 @@ func often[V any](t *rapid.T, fitting V, other func(*rapid.T) V) V {
 
 func answerTo(t *rapid.T, o domain.Order) domain.Answer {
 	return often(t, asked(o), func(t *rapid.T) domain.Answer {
-		if rapid.Bool().Draw(t, "unasked") {
-			return unasked
+		switch rapid.IntRange(0, 3).Draw(t, "answer") {
+		case 0:
+			return domain.Answer{Request: eventID(rapid.IntRange(0, 5).Draw(t, "request"))}
+		case 1:
+			return domain.Answer{Request: o.Pending.Request, Source: domain.FromElsewhere, Reference: rapid.SampledFrom([]string{"", "wire 4711", "x"}).Draw(t, "reference")}
 		}
-		return domain.Answer{Request: eventID(rapid.IntRange(0, 5).Draw(t, "request"))}
+		return unasked
 	})
 }
 
@@ -124,7 +135,7 @@ func intent(t *rapid.T) string {
 }
 
 func refundID(t *rapid.T) string {
-	return rapid.SampledFrom([]string{"re_1", "re_2", ""}).Draw(t, "refund")
+	return rapid.SampledFrom([]string{"re_1", "re_2", "re_3", "re_4", ""}).Draw(t, "refund")
 }
 
 func disputeID(t *rapid.T) string {

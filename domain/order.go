@@ -35,7 +35,11 @@ type Order struct {
 	Taken   int64  // what was captured, or entered on account; the total, unless a person adopted another amount
 	Refund  string // Stripe's refund, once there is one
 	Entry   string // account orders: the entry's external reference
-	Reverse string // account orders: the reversal's external reference
+	Reverse string // the external reference of the reversal of what was taken outside Stripe
+
+	TakenElsewhere bool     // card orders: the payment was settled outside Stripe, which has nothing to give back
+	Reference      string   // of the last settlement outside Stripe
+	FailedRefunds  []string // Stripe's refunds that failed; they never come back to life
 
 	// When the order became what it is now; nil while it isn't.
 	AcceptedAt, CapturedAt, ShippedAt, RefundedAt, CancelledAt, ArchivedAt *time.Time
@@ -52,7 +56,7 @@ type Order struct {
 	Tracking []Tracking
 	Notes    []Note
 	Disputes []Dispute
-	External []ExternalChangeSeen
+	External []ExternalChange
 }
 
 // Act is a money act in flight.
@@ -75,6 +79,7 @@ type Pending struct {
 	Tracking []Tracking // for ship
 	Reason   string     // for refund and cancel
 	Parked   bool
+	ParkedAt time.Time
 	Why      string   // why it is parked
 	Attempts int      // how often it was tried before it was parked
 	Requests []string // Stripe's ids of those requests, the last few
@@ -91,8 +96,19 @@ type Note struct {
 	At   time.Time `json:"at"`
 }
 
-// Dispute is a charge that the customer disputes at the bank. Outcome is empty while it is open.
-type Dispute struct{ ID, Outcome string }
+// Dispute is a charge, or a part of one, that the customer disputes at the bank. Outcome is empty while it is open.
+type Dispute struct {
+	ID, Outcome string
+	Amount      int64 // 0 when the ledger heard of its end alone
+}
+
+// ExternalChange is what Stripe said that the ledger did not ask for and could not adopt.
+type ExternalChange struct {
+	Object string    `json:"object" doc:"Stripe's id"`
+	Change string    `json:"change" doc:"Such as captured, refunded_partly, canceled"`
+	Amount int64     `json:"amount" doc:"Minor units; 0 where no money is named"`
+	At     time.Time `json:"at"`
+}
 
 // Exists says whether the order was ever placed.
 func (o Order) Exists() bool { return o.Version > 0 }
@@ -110,7 +126,46 @@ func (o Order) EntryIsOwed() bool {
 	return o.Method == Account && o.ShippedAt != nil && !o.Captured() && o.RefundedAt == nil
 }
 
-// ReversalIsOwed says whether an entry was recorded of an order on account that was then refunded or cancelled.
+// outsideStripe says whether the order's money moves outside Stripe: entered on account, or settled by a person.
+func (o Order) outsideStripe() bool { return o.Method == Account || o.TakenElsewhere }
+
+// ReversalIsOwed says whether money was taken outside Stripe for an order that was then refunded or cancelled, and nobody has
+// recorded that it was given back there.
 func (o Order) ReversalIsOwed() bool {
-	return o.Method == Account && o.Captured() && (o.RefundedAt != nil || o.CancelledAt != nil) && o.Reverse == ""
+	return o.outsideStripe() && o.Captured() && (o.RefundedAt != nil || o.CancelledAt != nil) && o.Reverse == ""
+}
+
+// frozen is why the money that Stripe took must not be asked back now; nil when it may.
+func (o Order) frozen() error {
+	switch {
+	case o.Disputed():
+		return Reject(Disputed)
+	case o.lost():
+		return Reject(DisputeLost)
+	}
+	return nil
+}
+
+// lost says whether the bank has given all that was taken back to the customer. Of a part, Stripe knows what is left.
+func (o Order) lost() bool {
+	return slices.ContainsFunc(o.Disputes, func(d Dispute) bool { return d.Outcome == "lost" && d.Amount >= o.Taken })
+}
+
+// returns says whether the act in flight gives taken money back.
+func (p Pending) returns() bool {
+	return p.Act == ActRefund || p.Act == ActCancel && p.How == ChargeRefunded
+}
+
+// Decisions are those that a person can take about the order's parked effect; none when nothing is parked. Taken money is not
+// asked back while a dispute freezes it, and where only the shipment is left there is no money to decide about.
+func (o Order) Decisions() []Decision {
+	switch p := o.Pending; {
+	case !p.Parked:
+		return nil
+	case p.Act == ActShip && o.Captured():
+		return []Decision{Retry}
+	case p.returns() && o.frozen() != nil:
+		return []Decision{Adopt, Settle, Abandon}
+	}
+	return []Decision{Retry, Adopt, Settle, Abandon}
 }

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -40,7 +41,7 @@ func TestProperties(t *testing.T) {
 	commands, events := 0, map[string]int{}
 	began := time.Now()
 	rapid.Check(t, func(t *rapid.T) {
-		l := &life{books: books{held: map[string]bool{}}}
+		l := &life{books: books{held: map[string]bool{}, failed: map[string]bool{}, disputes: map[string]int64{}}}
 		l.do(t, place(rapid.SampledFrom([]domain.Method{domain.Card, domain.Card, domain.Account}).Draw(t, "method")))
 		for range commandsPerOrder {
 			l.do(t, command(t, l.order))
@@ -137,7 +138,13 @@ type books struct {
 	intent   string          // the current one
 	taken    int64
 	returned int64
+	outside  bool   // what was taken was taken outside Stripe
+	refund   string // Stripe's, that gave the money back
 	flight   string // the money act that was asked for and not answered
+	decided  domain.Resumed
+	failed   map[string]bool  // refunds
+	disputes map[string]int64 // open ones
+	bank     bool             // gave all that was taken back
 
 	accepted, shipped, refunded, cancelled, archived bool
 }
@@ -160,21 +167,11 @@ func (b *books) enter(e domain.Event, id uuid.UUID) string {
 	case domain.Accepted:
 		b.accepted = true
 	case domain.AuthorizationExpired:
-		if b.taken > 0 || b.flight == "cancel" {
+		if b.taken > 0 || strings.HasPrefix(b.flight, "cancel") {
 			return "a hold that was not there to expire"
 		}
 		delete(b.held, e.PaymentIntent)
 		b.flight = ""
-	case domain.CaptureRequested:
-		return b.ask("capture", b.accepted && b.held[e.PaymentIntent] && b.taken == 0 && e.Amount == b.total)
-	case domain.ShipRequested:
-		return b.ask("ship", b.accepted && b.held[e.PaymentIntent] && b.taken == 0 && e.Amount == b.total && !b.shipped)
-	case domain.RefundRequested:
-		return b.ask("refund", b.taken-b.returned == b.total && e.Amount == b.total && !b.cancelled)
-	case domain.CancelRequested:
-		release := e.How == domain.HoldReleased && b.held[e.PaymentIntent] && b.taken == 0
-		refund := e.How == domain.ChargeRefunded && b.taken-b.returned == b.total
-		return b.ask("cancel "+string(e.How), e.Amount == b.total && !b.shipped && release != refund)
 	case domain.CaptureFailed:
 		return b.answered("capture", "ship")
 	case domain.CancelFailed:
@@ -182,34 +179,93 @@ func (b *books) enter(e domain.Event, id uuid.UUID) string {
 	case domain.PaymentCaptured:
 		return b.take(e)
 	case domain.Shipped:
-		if b.method == domain.Card && b.taken-b.returned != b.total {
+		if b.method == domain.Card && (b.taken == 0 || b.returned != 0) {
 			return "shipped without the money"
 		}
 		if b.shipped || !b.accepted || b.flight != "" && b.flight != "ship" {
 			return "shipped at a wrong time"
 		}
 		b.shipped, b.flight = true, ""
+	case domain.Parked:
+		if b.flight == "" {
+			return "nothing is there to be parked"
+		}
+	case domain.Resumed:
+		if b.flight == "" || b.decided.Decision != "" && b.decided.Request == e.Request {
+			return "a decision about nothing"
+		}
+		if b.returns() && e.Decision == domain.Retry && (len(b.disputes) > 0 || b.bank) {
+			return "money that is disputed is asked back"
+		}
+		b.decided = e
+	default:
+		return b.request(e)
+	}
+	return ""
+}
+
+// request books what is asked of Stripe, and disputes, which forbid some of it.
+func (b *books) request(e domain.Event) string {
+	switch e := e.(type) {
+	case domain.CaptureRequested:
+		return b.ask("capture", b.accepted && b.held[e.PaymentIntent] && b.taken == 0 && e.Amount == b.total)
+	case domain.ShipRequested:
+		return b.ask("ship", b.accepted && b.held[e.PaymentIntent] && b.taken == 0 && e.Amount == b.total && !b.shipped)
+	case domain.RefundRequested:
+		return b.ask("refund", b.refundable() && e.Amount == b.taken)
+	case domain.CancelRequested:
+		release := e.How == domain.HoldReleased && b.held[e.PaymentIntent] && (b.taken == 0 || b.outside) && e.Amount == b.total
+		refund := e.How == domain.ChargeRefunded && b.refundable() && e.Amount == b.taken
+		return b.ask("cancel "+string(e.How), !b.shipped && release != refund)
 	case domain.RefundPending:
-		if b.flight != "refund" && b.flight != "cancel charge_refunded" || e.Amount != b.total {
+		if !b.returns() || e.Amount != b.taken || b.failed[e.Refund] {
 			return "a refund that nobody asked for is pending"
 		}
+		b.refund = e.Refund
+	case domain.DisputeOpened:
+		if b.taken == 0 || b.outside {
+			return "a dispute about nothing that Stripe took"
+		}
+		b.disputes[e.Dispute] = e.Amount
+	case domain.DisputeClosed:
+		b.bank = b.bank || e.Outcome == "lost" && b.disputes[e.Dispute] >= b.taken
+		delete(b.disputes, e.Dispute)
 	default:
 		return b.settle(e)
 	}
 	return ""
 }
 
+// refundable says whether Stripe took money that it may be asked to give back.
+func (b *books) refundable() bool {
+	return b.taken > 0 && b.returned == 0 && !b.outside && len(b.disputes) == 0 && !b.bank
+}
+
+// returns says whether money is being asked back.
+func (b *books) returns() bool { return b.flight == "refund" || b.flight == "cancel charge_refunded" }
+
+// settled says whether an answer is of a person who decided to settle what is in flight outside Stripe.
+func (b *books) settled(a domain.Answer) bool {
+	return a.Source == domain.FromElsewhere && b.flight != "" && b.decided.Decision == domain.Settle &&
+		b.decided.Reference == a.Reference && a.Reference != ""
+}
+
 func (b *books) take(e domain.PaymentCaptured) string {
+	part := b.decided.Decision == domain.Adopt && b.flight != "" && e.Amount > 0 && e.Amount < b.total
 	switch {
-	case e.Amount != b.total || b.taken != 0 || b.cancelled || !b.accepted:
+	case e.Amount != b.total && !part || b.taken != 0 || b.cancelled || !b.accepted:
 		return "taken wrongly"
-	case b.method == domain.Card && e.Answer.Source == "" && !b.held[e.PaymentIntent]:
+	case e.Source == domain.FromElsewhere && !b.settled(e.Answer):
+		return "taken outside Stripe, and nobody decided so"
+	case b.method == domain.Card && e.Source == "" && !b.held[e.PaymentIntent]:
 		return "taken, and nothing was held"
 	case b.flight != "" && b.flight != "capture" && b.flight != "ship":
 		return "taken during " + b.flight
 	}
-	b.taken = e.Amount
-	delete(b.held, e.PaymentIntent)
+	b.taken, b.outside = e.Amount, b.method == domain.Account || e.Source == domain.FromElsewhere
+	if !b.outside {
+		delete(b.held, e.PaymentIntent)
+	}
 	if b.flight == "capture" {
 		b.flight = ""
 	}
@@ -220,21 +276,15 @@ func (b *books) take(e domain.PaymentCaptured) string {
 func (b *books) settle(e domain.Event) string {
 	switch e := e.(type) {
 	case domain.Refunded:
-		if b.refunded || b.cancelled || e.Amount != b.total || b.flight != "" && b.flight != "refund" {
-			return "refunded at a wrong time"
-		}
-		if b.method == domain.Card && b.taken-b.returned != b.total {
-			return "refunded what was not taken"
-		}
-		if b.method == domain.Account && b.taken == 0 && !b.shipped {
-			return "refunded, and nothing was entered or shipped"
-		}
-		b.refunded, b.flight = true, ""
-		b.returned += min(b.taken, e.Amount)
+		return b.giveBack(e)
 	case domain.RefundFailed:
-		if b.method == domain.Account || b.flight != "refund" && b.returned == 0 {
+		if b.method == domain.Account || b.outside || b.flight != "refund" && (b.returned == 0 || e.Refund != b.refund) {
 			return "no refund could fail"
 		}
+		if b.failed[e.Refund] && b.flight == "" {
+			return "a refund failed twice"
+		}
+		b.failed[e.Refund] = e.Refund != ""
 		b.returned, b.flight = 0, ""
 		b.refunded, b.cancelled, b.archived = false, false, false
 	case domain.Cancelled:
@@ -250,33 +300,64 @@ func (b *books) settle(e domain.Event) string {
 	return ""
 }
 
+func (b *books) giveBack(e domain.Refunded) string {
+	atStripe := b.method == domain.Card && !b.outside && e.Source != domain.FromElsewhere
+	switch {
+	case b.refunded || b.cancelled || b.flight != "" && b.flight != "refund":
+		return "refunded at a wrong time"
+	case b.method == domain.Card && (b.taken == 0 || b.returned != 0 || e.Amount != b.taken):
+		return "refunded what was not taken"
+	case b.method == domain.Card && b.outside && e.Source != "":
+		return "given back at Stripe, which had taken nothing"
+	case atStripe && b.failed[e.Refund]:
+		return "a refund that had failed"
+	case e.Source == domain.FromElsewhere && !b.settled(e.Answer):
+		return "given back outside Stripe, and nobody decided so"
+	case b.method == domain.Account && (b.taken == 0 && !b.shipped || e.Amount != b.total):
+		return "refunded, and nothing was entered or shipped"
+	}
+	b.refunded, b.flight, b.refund = true, "", e.Refund
+	b.returned = b.taken
+	return ""
+}
+
 func (b *books) cancel(e domain.Cancelled) string {
 	if b.cancelled || b.shipped || b.refunded {
 		return "cancelled at a wrong time"
 	}
+	if e.Source == domain.FromElsewhere != (e.How == domain.SettledElsewhere) {
+		return "settled outside Stripe, or not?"
+	}
+	releasing := b.flight == "cancel hold_released"
 	switch {
 	case b.method == domain.Account:
 		if e.How != domain.NothingToRelease {
 			return "an account holds nothing to let go"
 		}
 	case e.How == domain.HoldReleased:
-		if !b.held[b.intent] || b.taken != 0 || b.flight != "cancel hold_released" {
+		if !b.held[b.intent] || b.taken != 0 && !b.outside || !releasing {
 			return "released what was not held"
 		}
-		delete(b.held, b.intent)
 	case e.How == domain.ChargeRefunded:
-		if b.taken-b.returned != b.total || b.flight != "cancel charge_refunded" {
+		if b.taken == 0 || b.returned != 0 || b.outside || b.failed[e.Refund] || b.flight != "cancel charge_refunded" {
 			return "refunded what was not taken"
 		}
-		b.returned += b.total
+		b.returned, b.refund = b.taken, e.Refund
+	case e.How == domain.SettledElsewhere:
+		if !strings.HasPrefix(b.flight, "cancel") || !b.settled(e.Answer) {
+			return "settled outside Stripe, and nobody decided so"
+		}
+		if !releasing {
+			b.returned, b.refund = b.taken, ""
+		}
 	case e.How == domain.NothingToRelease:
-		if b.taken != 0 || b.held[b.intent] && b.flight == "" {
+		if b.taken != 0 && !b.bank && !(b.outside && releasing) || b.held[b.intent] && b.flight == "" && !b.bank {
 			return "cancelled with money still held or taken"
 		}
-		delete(b.held, b.intent)
 	default:
 		return "cancelled, and nobody says how"
 	}
+	delete(b.held, b.intent)
 	b.cancelled, b.flight = true, ""
 	return ""
 }
@@ -290,18 +371,19 @@ func (b *books) ask(act string, allowed bool) string {
 	case !allowed || b.refunded || b.cancelled:
 		return "asked for money that can't be moved"
 	}
-	b.flight = act
+	b.flight, b.decided = act, domain.Resumed{}
 	return ""
 }
 
 func (b *books) answered(acts ...string) string {
-	for _, act := range acts {
-		if b.flight == act {
-			b.flight = ""
-			return ""
-		}
+	if !slices.Contains(acts, b.flight) {
+		return "an answer to nothing"
 	}
-	return "an answer to nothing"
+	if b.flight == "cancel charge_refunded" && b.refund != "" {
+		b.failed[b.refund] = true // it was under way
+	}
+	b.flight = ""
+	return ""
 }
 
 // agree says where the order and the books differ.
@@ -315,6 +397,15 @@ func (b *books) agree(o domain.Order) string {
 	}
 	if b.returned < 0 || b.returned > b.taken || b.taken > b.total {
 		return fmt.Sprintf("taken %d and returned %d of %d", b.taken, b.returned, b.total)
+	}
+	if o.Taken != b.taken || o.TakenElsewhere != (b.outside && b.method == domain.Card) {
+		return fmt.Sprintf("taken %d (outside Stripe: %v), by the books %d (%v)", o.Taken, o.TakenElsewhere, b.taken, b.outside)
+	}
+	if gone := b.refunded || b.cancelled && b.taken > 0; b.method == domain.Card && gone != (o.PaymentState() == domain.WasRefund) {
+		return fmt.Sprintf("the payment is %s, by the books given back: %v", o.PaymentState(), gone)
+	}
+	if owed := b.outside && (b.refunded || b.cancelled) && o.Reverse == ""; owed != o.ReversalIsOwed() {
+		return fmt.Sprintf("a reversal is owed: %v, by the books %v", o.ReversalIsOwed(), owed)
 	}
 	in := map[domain.Tab]bool{
 		domain.TabArchived:  b.archived,

@@ -27,7 +27,7 @@ func decideRecording(o Order, c Command) (Event, error) {
 		switch {
 		case o.RefundPending && o.Refund == c.Refund:
 			return nil, nil
-		case !o.awaitsRefund(c.Answer):
+		case !o.awaits(c.Answer, ActRefund, ActCancel) || !o.Pending.returns() || o.failed(c.Refund):
 			return nil, Reject(NotInFlight)
 		case c.Amount != o.Taken:
 			return nil, Reject(AmountMismatch)
@@ -56,19 +56,32 @@ func decideRecording(o Order, c Command) (Event, error) {
 	return recordSeen(o, c)
 }
 
-// awaits says whether one of these acts is in flight and this is the answer to it.
+// awaits says whether one of these acts is in flight and this is Stripe's answer to it.
 func (o Order) awaits(a Answer, acts ...Act) bool {
-	return slices.Contains(acts, o.Pending.Act) && o.Pending.Request == a.Request
+	return slices.Contains(acts, o.Pending.Act) && o.Pending.Request == a.Request && a.Source != FromElsewhere
 }
 
-// awaitsRefund says whether a refund is in flight, its own or a cancellation's, and this is the answer to it.
-func (o Order) awaitsRefund(a Answer) bool {
-	return o.awaits(a, ActRefund) || (o.awaits(a, ActCancel) && o.Pending.How == ChargeRefunded)
+// settles says whether one of these acts is in flight, a person decided that it was settled elsewhere, and this is the answer
+// that says so.
+func (o Order) settles(a Answer, acts ...Act) bool {
+	return slices.Contains(acts, o.Pending.Act) && o.Pending.Request == a.Request && o.Pending.Decision == Settle &&
+		a.Source == FromElsewhere && a.Reference == o.Pending.Reference
 }
 
-// settles says whether a person decided that the act in flight was settled elsewhere, and this is the answer that says so.
-func (o Order) settles(a Answer) bool {
-	return o.Pending.Decision == Settle && o.Pending.Request == a.Request && a.Source == FromElsewhere && a.Reference == o.Pending.Reference
+// settling says whether a person has decided that the act in flight was settled elsewhere, and it is about to be recorded. What
+// Stripe does by itself meanwhile is not the answer: it would be the same money a second time.
+func (o Order) settling() bool { return o.Pending.Decision == Settle && !o.Pending.Parked }
+
+// failed says whether this refund of Stripe's failed before: its success, heard of late, is no news.
+func (o Order) failed(refund string) bool { return slices.Contains(o.FailedRefunds, refund) }
+
+// sameCapture says whether a capture is the one that the order knows. Any other would be money taken twice.
+func (o Order) sameCapture(c RecordCaptured) bool {
+	same := c.PaymentIntent == o.Hold.PaymentIntent && c.Amount == o.Taken && c.Currency == o.Currency
+	if o.TakenElsewhere {
+		return same && c.Source == FromElsewhere && c.Reference == o.Reference
+	}
+	return same && c.Source != FromElsewhere
 }
 
 func recordCaptured(o Order, c RecordCaptured) (Event, error) {
@@ -76,11 +89,13 @@ func recordCaptured(o Order, c RecordCaptured) (Event, error) {
 	switch {
 	case o.Method == Account:
 		return nil, Reject(NotACardOrder)
-	case o.Captured():
+	case o.Captured() && o.sameCapture(c):
 		return nil, nil
+	case o.Captured():
+		return nil, Reject(AlreadyCaptured)
 	case o.CancelledAt != nil:
 		return nil, Reject(AlreadyCancelled)
-	case o.Pending.Act == ActCancel:
+	case o.Pending.Act == ActCancel, o.settling() && c.Source == FromStripe:
 		return nil, Reject(OperationInFlight)
 	case o.AcceptedAt == nil:
 		return nil, Reject(NotAccepted)
@@ -88,7 +103,7 @@ func recordCaptured(o Order, c RecordCaptured) (Event, error) {
 		return nil, Reject(AmountMismatch)
 	case c.Amount != o.Total && !(asked && o.Pending.Decision == Adopt && c.Amount > 0 && c.Amount < o.Total):
 		return nil, Reject(AmountMismatch)
-	case !asked && c.Source != FromStripe, c.Source == FromElsewhere && !o.settles(c.Answer):
+	case !asked && c.Source != FromStripe && !o.settles(c.Answer, ActCapture, ActShip):
 		return nil, Reject(NotInFlight)
 	}
 	return PaymentCaptured{
@@ -104,11 +119,11 @@ func recordExpired(o Order, c RecordAuthorizationExpired) (Event, error) {
 		return nil, Reject(AlreadyCaptured)
 	case o.CancelledAt != nil:
 		return nil, Reject(AlreadyCancelled)
-	case c.PaymentIntent != o.Hold.PaymentIntent:
+	case c.PaymentIntent != o.Hold.PaymentIntent || c.Source == FromElsewhere:
 		return nil, Reject(NotInFlight)
 	case o.HoldExpired:
 		return nil, nil
-	case o.Pending.Act == ActCancel:
+	case o.Pending.Act == ActCancel, o.settling():
 		return nil, Reject(OperationInFlight)
 	}
 	return AuthorizationExpired(c), nil
@@ -124,13 +139,15 @@ func recordRefunded(o Order, c RecordRefunded) (Event, error) {
 		return nil, Reject(AlreadyRefunded)
 	case o.CancelledAt != nil:
 		return nil, Reject(AlreadyCancelled)
-	case !o.Captured():
+	case !o.Captured() || o.TakenElsewhere:
 		return nil, Reject(NotCaptured)
-	case o.Pending.Act == ActCancel || o.Pending.Act == ActShip:
+	case o.failed(c.Refund):
+		return nil, Reject(NotInFlight)
+	case o.Pending.Act == ActCancel, o.Pending.Act == ActShip, o.settling() && c.Source == FromStripe:
 		return nil, Reject(OperationInFlight)
 	case c.Amount != o.Taken || c.Currency != o.Currency:
 		return nil, Reject(AmountMismatch)
-	case !o.awaits(c.Answer, ActRefund) && c.Source != FromStripe, c.Source == FromElsewhere && !o.settles(c.Answer):
+	case !o.awaits(c.Answer, ActRefund) && c.Source != FromStripe && !o.settles(c.Answer, ActRefund):
 		return nil, Reject(NotInFlight)
 	}
 	return Refunded{
@@ -139,14 +156,16 @@ func recordRefunded(o Order, c RecordRefunded) (Event, error) {
 }
 
 func recordRefundFailed(o Order, c RecordRefundFailed) (Event, error) {
-	undone := c.Refund != "" && c.Refund == o.Refund &&
-		(o.RefundedAt != nil || (o.CancelledAt != nil && o.Settled == ChargeRefunded))
+	// A refund can fail after it had succeeded, and before our own answer about it is heard.
+	current := c.Refund != "" && c.Refund == o.Refund && !o.failed(c.Refund) && c.Source != FromElsewhere
+	undone := o.RefundedAt != nil || o.CancelledAt != nil && o.Settled == ChargeRefunded
+	pending := o.RefundPending && o.Pending.Act == ActRefund
 	switch {
 	case o.Method == Account:
 		return nil, Reject(NotACardOrder)
-	case undone, o.awaits(c.Answer, ActRefund):
+	case o.awaits(c.Answer, ActRefund), current && (undone || pending):
 		return RefundFailed(c), nil
-	case o.RefundFailed && c.Refund != "" && c.Refund == o.Refund:
+	case o.failed(c.Refund):
 		return nil, nil
 	}
 	return nil, Reject(NotInFlight)
@@ -156,12 +175,9 @@ func recordCancelled(o Order, c RecordCancelled) (Event, error) {
 	switch {
 	case o.CancelledAt != nil:
 		return nil, nil
-	case !o.awaits(c.Answer, ActCancel):
+	case o.settles(c.Answer, ActCancel) && c.How == SettledElsewhere:
+	case !o.awaits(c.Answer, ActCancel) || o.failed(c.Refund):
 		return nil, Reject(NotInFlight)
-	case c.How == SettledElsewhere || c.Source == FromElsewhere:
-		if c.How != SettledElsewhere || !o.settles(c.Answer) {
-			return nil, Reject(NotInFlight)
-		}
 	case o.Pending.How == ChargeRefunded && (c.How != ChargeRefunded || c.Amount != o.Taken),
 		o.Pending.How == HoldReleased && c.How != HoldReleased && c.How != NothingToRelease:
 		return nil, Reject(AmountMismatch)
@@ -176,7 +192,7 @@ func recordSeen(o Order, c Command) (Event, error) {
 		switch {
 		case o.Method == Account:
 			return nil, Reject(NotACardOrder)
-		case !o.Captured():
+		case !o.Captured() || o.TakenElsewhere:
 			return nil, Reject(NotCaptured)
 		case slices.ContainsFunc(o.Disputes, func(d Dispute) bool { return d.ID == c.Dispute }):
 			return nil, nil
@@ -186,23 +202,24 @@ func recordSeen(o Order, c Command) (Event, error) {
 		switch {
 		case o.Method == Account:
 			return nil, Reject(NotACardOrder)
-		case slices.Contains(o.Disputes, Dispute{ID: c.Dispute, Outcome: c.Outcome}):
+		case slices.ContainsFunc(o.Disputes, func(d Dispute) bool { return d.ID == c.Dispute && d.Outcome == c.Outcome }):
 			return nil, nil
-		case !o.Captured():
+		case !o.Captured() || o.TakenElsewhere:
 			return nil, Reject(NotCaptured)
 		}
 		return DisputeClosed(c), nil
 	case RecordExternalChange:
-		seen := ExternalChangeSeen(c)
-		if o.Method == Account {
+		switch {
+		case o.Method == Account:
 			return nil, Reject(NotACardOrder)
-		}
-		if slices.ContainsFunc(o.External, func(e ExternalChangeSeen) bool {
-			return e.Object == seen.Object && e.Change == seen.Change && e.Amount == seen.Amount
-		}) {
+		case c.Source == FromElsewhere:
+			return nil, Reject(NotInFlight)
+		case slices.ContainsFunc(o.External, func(e ExternalChange) bool {
+			return e.Object == c.Object && e.Change == c.Change && e.Amount == c.Amount
+		}):
 			return nil, nil
 		}
-		return seen, nil
+		return ExternalChangeSeen(c), nil
 	case RecordConfirmationMissed:
 		switch {
 		case o.CancelledAt != nil:

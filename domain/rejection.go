@@ -57,6 +57,7 @@ const (
 	AlreadyReversed     Code = "already_reversed"
 	NotACardOrder       Code = "not_a_card_order"
 	Disputed            Code = "disputed"
+	DisputeLost         Code = "dispute_lost"
 	NotInFlight         Code = "not_in_flight"
 	NotParked           Code = "not_parked"
 	NotDue              Code = "not_due"
@@ -102,11 +103,12 @@ var sentences = map[Code]string{
 	IsArchived:          "The order is archived. Unarchive it first.",
 	NotFinished:         "Only shipped, refunded or cancelled orders can be archived.",
 	EntryOwed:           "The order is shipped on account and its entry in the business system is still owed. Record it first.",
-	ReversalOwed:        "The entry in the business system must be reversed first. Record the reversal.",
+	ReversalOwed:        "What was entered or settled outside Stripe must be reversed there first. Record the reversal.",
 	NoReversalOwed:      "There is no entry to reverse.",
 	AlreadyReversed:     "The reversal is recorded already with another reference.",
 	NotACardOrder:       "The customer pays on account: there is no card to authorize.",
 	Disputed:            "The customer disputes the charge at the bank, so it can't be refunded until the dispute is closed.",
+	DisputeLost:         "The bank gave the money back to the customer in a dispute, so a refund would give it twice. An order that has not shipped can be cancelled.",
 	NotInFlight:         "The order does not wait for this answer.",
 	NotParked:           "No operation of this order is parked.",
 	NotDue:              "The confirmation is not due yet.",

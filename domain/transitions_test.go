@@ -35,9 +35,13 @@ PaymentIntent) and RecordReversal. The others record what Stripe said and are gi
                   the answer to what is in flight; where nothing is, an answer that nobody waits for
   ... unasked     the same, done by somebody at Stripe or reported later, without the ledger having asked
   CompleteShipment  ships an order whose shipment waited for its capture
+A refund that failed has failed for ever: where Refunded, RefundPending or ChargeRefunded come after RefundFailed, they speak of
+a new refund. What can't go on is parked (see the marks at the end), and a person decides: to retry it; to adopt what Stripe
+shows; to settle it, since the money moved outside Stripe, which is then recorded (Settled); or to abandon it.
 
 Before an order is placed, all of them are refused: order_not_found. Placing it again is done already when the content is
-the same and refused (order_exists) when it is not, in every state.
+the same and refused (order_exists) when it is not, in every state. Capturing an order paid by card with a reference, as if it
+were on account, is refused (bad_value) in every state.
 Notes, disputes, parked operations and other marks stand at the end, with only what they change.
 `
 
@@ -66,6 +70,9 @@ func otherHold(o domain.Order) domain.Command {
 
 // The references that an order holds already, where it does, and others.
 func sameEntry(o domain.Order) domain.Command {
+	if o.Method == domain.Card {
+		return domain.Capture{}
+	}
 	return domain.Capture{ExternalReference: cmp.Or(o.Entry, "INV-1")}
 }
 
@@ -92,7 +99,11 @@ func unaskedExpiry(o domain.Order) domain.Command {
 }
 
 func unaskedRefund(o domain.Order) domain.Command {
-	return domain.RecordRefunded{Refund: "re_1", Amount: o.Total, Currency: o.Currency, Answer: unasked}
+	return domain.RecordRefunded{Refund: refundOf(o), Amount: o.Taken, Currency: o.Currency, Answer: unasked}
+}
+
+func unaskedFailure(o domain.Order) domain.Command {
+	return domain.RecordRefundFailed{Refund: failedRefundOf(o), Failure: declined, Answer: unasked}
 }
 
 var (
@@ -110,7 +121,7 @@ var (
 		peopleRows,
 		[]row{
 			{"Reauthorize", otherHold},
-			{"RecordReversal", always(domain.RecordReversal{ExternalReference: "CN-1"})},
+			{"RecordReversal", sameReversal},
 			{"Captured", captured},
 			{"Captured unasked", unaskedCapture},
 			{"CaptureFailed", captureRefused},
@@ -121,7 +132,7 @@ var (
 			{"Refunded", refunded},
 			{"Refunded unasked", unaskedRefund},
 			{"RefundFailed", refundFailed},
-			{"RefundFailed unasked", always(domain.RecordRefundFailed{Refund: "re_1", Failure: declined, Answer: unasked})},
+			{"RefundFailed unasked", unaskedFailure},
 			{"HoldReleased", holdReleased},
 			{"NothingToRelease", nothingToRelease},
 			{"ChargeRefunded", chargeRefunded},
@@ -161,7 +172,13 @@ func describe(o domain.Order) string {
 	say(o.RefundedAt != nil && o.ShippedAt == nil, "before shipping")
 	say(o.Settled == domain.HoldReleased, "hold released")
 	say(o.Settled == domain.ChargeRefunded, "charge refunded")
-	say(o.Method == domain.Card && o.Settled == domain.NothingToRelease, "hold was gone")
+	byBank := o.Captured() && !o.TakenElsewhere
+	say(o.Method == domain.Card && o.Settled == domain.NothingToRelease && !byBank, "hold was gone")
+	say(o.Method == domain.Card && o.Settled == domain.NothingToRelease && byBank, "money given back by the bank")
+	say(o.Settled == domain.SettledElsewhere && !byBank, "hold let go outside Stripe")
+	say(o.Settled == domain.SettledElsewhere && byBank, "money given back outside Stripe")
+	say(o.TakenElsewhere, "paid outside Stripe")
+	say(o.Method == domain.Card && !o.TakenElsewhere && o.RefundedAt != nil && o.Refund == "", "money given back outside Stripe")
 	if !settled && !o.Captured() && o.ShippedAt == nil {
 		say(o.AcceptedAt == nil, "not accepted")
 		say(o.AcceptedAt != nil, "accepted")
@@ -173,9 +190,9 @@ func describe(o domain.Order) string {
 		say(o.EntryIsOwed(), "entry owed")
 		say(!o.EntryIsOwed() && !o.Captured(), "no entry")
 		say(o.Captured() && !settled, "entry recorded")
-		say(o.ReversalIsOwed(), "reversal owed")
-		say(o.Reverse != "", "reversal recorded")
 	}
+	say(o.ReversalIsOwed(), "reversal owed")
+	say(o.Reverse != "", "reversal recorded")
 	if act := o.Pending.Act; act != "" {
 		fact := string(act) + " in flight"
 		switch {
@@ -230,8 +247,15 @@ type node struct {
 	said       []string // by row
 }
 
-// search finds every state that can be reached, nearest first, and without what comes unasked where that can be.
-func search(t *testing.T, first domain.Command, rows []row) []*node {
+// start is a state that a way of several commands leads to.
+type start struct {
+	path     string
+	commands []any
+}
+
+// search finds every state that can be reached, nearest first, and without what comes unasked or through a person's decision
+// where that can be.
+func search(t *testing.T, first domain.Command, rows []row, decided []start) []*node {
 	t.Helper()
 	start := &node{order: given(t, first), path: first.CommandName()}
 	start.name = describe(start.order)
@@ -260,6 +284,11 @@ func search(t *testing.T, first domain.Command, rows []row) []*node {
 		}
 		if len(open) == 0 {
 			open, unasked = unasked, nil
+		}
+		if len(open) == 0 && len(decided) > 0 {
+			o := given(t, decided[0].commands...)
+			open = append(open, &node{name: describe(o), path: decided[0].path, order: o})
+			decided = decided[1:]
 		}
 	}
 	slices.SortStableFunc(all, func(a, b *node) int {
@@ -316,25 +345,81 @@ func writeGroup(b *strings.Builder, said string, names []string) {
 	b.WriteString(line + "\n")
 }
 
+// settledStarts are the card orders whose money a person settled outside Stripe.
+func settledStarts() (starts []start) {
+	held := []any{card, domain.Accept{}}
+	paid := append(held[:2:2], domain.Capture{}, captured)
+	for _, s := range []struct {
+		path   string
+		before []any
+		act    domain.Command
+	}{
+		{"Place, Accept", held, domain.Capture{}},
+		{"Place, Accept", held, domain.Ship{}},
+		{"Place, Accept", held, domain.Cancel{}},
+		{"Place, Accept, Capture, Captured", paid, domain.Refund{}},
+		{"Place, Accept, Capture, Captured, Ship", append(paid[:4:4], domain.Ship{}), domain.Refund{}},
+		{"Place, Accept, Capture, Captured", paid, domain.Cancel{}},
+	} {
+		starts = append(starts, start{
+			path:     s.path + ", " + s.act.CommandName() + ", Park, Resume settle, Settled",
+			commands: append(s.before[:len(s.before):len(s.before)], s.act, parked, decide(domain.Settle), settledElsewhere),
+		})
+	}
+	return starts
+}
+
+// chain is several commands, of which the last one's outcome is told.
+type chain struct {
+	name string
+	give []asking
+}
+
+func (c chain) answer(o domain.Order) string {
+	var out outcome
+	for _, give := range c.give {
+		if out = answer(o, row{c.name, give}); !out.event {
+			return out.said
+		}
+		o = out.next
+	}
+	return out.said
+}
+
+func one(name string, c domain.Command) chain { return chain{name, []asking{always(c)}} }
+
 // mark is something on an order that is no state of its own: set by a command, wherever that can be.
 type mark struct {
 	title, says string
 	put         row
-	ask         []row // commands of the mark itself, asked beside the others
+	ask         []chain // commands of the mark itself, asked beside the others
 }
 
 var marks = []mark{
 	{
 		"A dispute is open", "card orders; a badge",
 		row{"DisputeOpened", always(domain.RecordDisputeOpened{Dispute: "dp_1", Amount: 47238})},
-		[]row{{"DisputeClosed", always(domain.RecordDisputeClosed{Dispute: "dp_1", Outcome: "won"})}},
+		[]chain{
+			one("DisputeClosed, won", domain.RecordDisputeClosed{Dispute: "dp_1", Outcome: "won"}),
+			{"DisputeClosed, lost, then Refund", []asking{
+				always(domain.RecordDisputeClosed{Dispute: "dp_1", Outcome: "lost"}), always(domain.Refund{}),
+			}},
+			{"DisputeClosed, lost, then Cancel", []asking{
+				always(domain.RecordDisputeClosed{Dispute: "dp_1", Outcome: "lost"}), always(domain.Cancel{}),
+			}},
+		},
 	},
 	{
 		"What is in flight is parked: it waits for a person, who decides Resume", "card orders; a badge",
 		row{"Park", parked},
-		[]row{
-			{"Resume, retry", always(domain.Resume{Decision: domain.Retry})},
-			{"Resume, abandon", always(domain.Resume{Decision: domain.Abandon})},
+		[]chain{
+			one("Resume, retry", decide(domain.Retry)),
+			one("Resume, adopt", decide(domain.Adopt)),
+			one("Resume, settle", decide(domain.Settle)),
+			one("Resume, abandon", decide(domain.Abandon)),
+			{"Resume, adopt, then Captured of a part", []asking{always(decide(domain.Adopt)), partCaptured}},
+			{"Resume, settle, then Settled outside Stripe", []asking{always(decide(domain.Settle)), settledElsewhere}},
+			{"Resume, retry, then Settled outside Stripe", []asking{always(decide(domain.Retry)), settledElsewhere}},
 		},
 	},
 	{
@@ -376,8 +461,8 @@ func (m mark) write(b *strings.Builder, kind string, nodes []*node, rows []row) 
 				add("and then "+r.name+": "+now+", instead of "+n.said[i], n.name)
 			}
 		}
-		for _, r := range m.ask {
-			add("and then "+r.name+": "+answer(out.next, r).said, n.name)
+		for _, c := range m.ask {
+			add("and then "+c.name+": "+c.answer(out.next), n.name)
 		}
 	}
 	fmt.Fprintf(b, "  %s\n", kind)
@@ -401,17 +486,18 @@ func TestTransitions(t *testing.T) {
 		title, kind string
 		place       domain.Place
 		rows        []row
+		decided     []start
 		nodes       []*node
 	}
 	parts := []part{
-		{title: "ORDERS PAID BY CARD", kind: "card orders", place: card, rows: cardRows},
+		{title: "ORDERS PAID BY CARD", kind: "card orders", place: card, rows: cardRows, decided: settledStarts()},
 		{title: "ORDERS ON ACCOUNT", kind: "orders on account", place: account, rows: accountRows},
 	}
 	var b strings.Builder
 	b.WriteString(transitionsHead)
 	for i := range parts {
 		p := &parts[i]
-		p.nodes = search(t, p.place, p.rows)
+		p.nodes = search(t, p.place, p.rows, p.decided)
 		unplaced(t, p.rows)
 		placedAgain(t, p.nodes, p.place)
 		fmt.Fprintf(&b, "\n\n%s: %d states\n", p.title, len(p.nodes))
@@ -439,7 +525,7 @@ func unplaced(t *testing.T, rows []row) {
 	}
 }
 
-// placedAgain proves what the table's head says of orders that are placed again.
+// placedAgain proves what the table's head says of orders that are placed again, and of references on card orders.
 func placedAgain(t *testing.T, nodes []*node, same domain.Place) {
 	t.Helper()
 	other := same
@@ -450,6 +536,10 @@ func placedAgain(t *testing.T, nodes []*node, same domain.Place) {
 		}
 		if got := answer(n.order, row{give: always(other)}).said; got != "no: order_exists" {
 			t.Errorf("%s: placed again with other content: %s", n.name, got)
+		}
+		entry := row{give: always(domain.Capture{ExternalReference: "INV-1"})}
+		if got := answer(n.order, entry).said; n.order.Method == domain.Card && got != "no: bad_value" {
+			t.Errorf("%s: captured with a reference: %s", n.name, got)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package projections
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -43,9 +44,10 @@ type Page struct {
 	Next   string
 }
 
-// Counts are the numbers of orders in the tabs, exact, as of Position.
+// Counts are the numbers of orders in the tabs and of those with something parked, exact, as of Position.
 type Counts struct {
 	Tabs     map[domain.Tab]int64
+	Parked   int64
 	Position eventstore.Position
 }
 
@@ -59,13 +61,29 @@ type Token struct {
 }
 
 // ErrBadQuery means that a query can't be answered as it is: an unknown column, a cursor of another query, a limit out of
-// range. The message says which.
+// range. It is a *QueryError.
 var ErrBadQuery = errors.New("bad query")
+
+// QueryError is an ErrBadQuery that says what is wrong with which parameter.
+type QueryError struct{ Parameter, Why string }
+
+func (e *QueryError) Error() string { return e.Parameter + " " + e.Why }
+
+// Is says that it is an ErrBadQuery.
+func (e *QueryError) Is(target error) bool { return target == ErrBadQuery }
+
+// BadQuery returns a *QueryError.
+func BadQuery(parameter, format string, args ...any) error {
+	return &QueryError{Parameter: parameter, Why: fmt.Sprintf(format, args...)}
+}
 
 // Reader answers questions about the orders from a read model. Safe for many goroutines. Errors: ErrBadQuery, a rejection
 // order_not_found, or a fault of the database.
 type Reader interface {
 	List(ctx context.Context, q Query) (Page, error)
+	// Parked lists the orders of which something waits for a person, what was parked first first. A cursor is from a page
+	// before; the limit is that of a Query.
+	Parked(ctx context.Context, cursor string, limit int) (Page, error)
 	Counts(ctx context.Context) (Counts, error)
 	Order(ctx context.Context, id uuid.UUID) (domain.Order, error)
 	Tokens(ctx context.Context) ([]Token, error)
@@ -76,6 +94,7 @@ type Status struct {
 	Name       string              `json:"name"`
 	Checkpoint eventstore.Position `json:"checkpoint"` // the last position handled
 	Head       eventstore.Position `json:"head"`
+	Lag        uint64              `json:"lag"` // how many events it is behind; never fewer, where positions have holes
 	Rebuilding bool                `json:"rebuilding"`
 	Rebuilt    eventstore.Position `json:"rebuilt,omitempty"` // how far a rebuild is
 	Error      string              `json:"error,omitempty"`   // why it stopped; it never skips an event

@@ -235,6 +235,7 @@ func (p *Projector) Status(ctx context.Context) Status {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s := Status{Name: p.name, Checkpoint: p.checkpoint, Head: max(head, p.checkpoint)}
+	s.Lag = uint64(s.Head - s.Checkpoint)
 	for _, e := range []error{p.stopped, p.trouble, err} {
 		if e != nil {
 			s.Error = e.Error()

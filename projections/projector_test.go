@@ -141,7 +141,7 @@ func TestProjectorStopsAtWhatItCantRead(t *testing.T) {
 	if err := p.WaitFor(await(t), 2); !errors.Is(err, projections.ErrStopped) || !errors.Is(err, eventstore.ErrUnknownType) {
 		t.Errorf("waiting for what can't be read: %v", err)
 	}
-	if s := p.Status(t.Context()); s.Checkpoint != 1 || !strings.Contains(s.Error, "position 2") {
+	if s := p.Status(t.Context()); s.Checkpoint != 1 || s.Lag != 1 || !strings.Contains(s.Error, "position 2") {
 		t.Errorf("status %+v does not say where", s)
 	}
 	if err := p.Ready(); !errors.Is(err, projections.ErrStopped) {

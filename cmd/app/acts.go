@@ -60,7 +60,7 @@ func commandOf(act dashboard.Act) (domain.Command, error) {
 		field, text string
 		limit       int
 	}{
-		{"/reason", f.Reason, domain.MaxReason}, {"/text", f.Text, domain.MaxNote}, {"/external_reference", f.ExternalReference, domain.MaxReason},
+		{"/reason", f.Reason, domain.MaxReason}, {"/text", f.Text, domain.MaxNote}, {"/external_reference", f.ExternalReference, domain.MaxReference},
 	} {
 		if err := domain.CheckText(t.field, t.text, t.limit); err != nil {
 			return nil, err
@@ -90,7 +90,7 @@ func commandOf(act dashboard.Act) (domain.Command, error) {
 	case domain.VerbReauthorize:
 		return domain.Reauthorize{Authorization: domain.Authorization{PaymentIntent: f.PaymentIntent}}, nil
 	case domain.VerbResume:
-		return domain.Resume{Decision: f.Decision, Evidence: f.Reason}, nil
+		return domain.Resume{Decision: f.Decision, Evidence: f.Reason, Reference: f.Reference}, nil
 	}
 	return nil, domain.RejectField("/verb", domain.BadValue, "There is no such act.")
 }

@@ -52,6 +52,7 @@ type App struct {
 	saga      *saga.Saga
 	listener  net.Listener
 	server    *http.Server
+	serving   chan struct{}
 	fatal     chan error
 	closers   []func()
 
@@ -67,7 +68,7 @@ func New(ctx context.Context, c Config, out io.Writer, hooks Hooks) (_ *App, err
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	a := &App{config: c, log: NewLogger(c, out), now: time.Now, fatal: make(chan error, 1)}
+	a := &App{config: c, log: NewLogger(c, out), now: time.Now, serving: make(chan struct{}), fatal: make(chan error, 1)}
 	a.background, a.stopBackground = context.WithCancel(context.WithoutCancel(ctx))
 	defer func() {
 		if err != nil {
@@ -180,8 +181,18 @@ func (a *App) snapshotPath() string {
 	return filepath.Join(a.config.Data, "saga", "snapshot.json")
 }
 
-// URL is where the ledger answers, such as http://127.0.0.1:8080.
-func (a *App) URL() string { return "http://" + a.listener.Addr().String() }
+// URL is where the ledger answers, such as http://127.0.0.1:8080. Where it listens on all addresses, this machine's own name
+// for itself stands for them.
+func (a *App) URL() string {
+	address := a.listener.Addr().String()
+	if host, port, err := net.SplitHostPort(address); err == nil && net.ParseIP(host).IsUnspecified() {
+		address = net.JoinHostPort("localhost", port)
+	}
+	return "http://" + address
+}
+
+// Serving is closed when Run has found that it may listen, and answers.
+func (a *App) Serving() <-chan struct{} { return a.serving }
 
 // WaitFor returns when the tabs show all events up to a position.
 func (a *App) WaitFor(ctx context.Context, position eventstore.Position) error {
@@ -201,6 +212,7 @@ func (a *App) Run(ctx context.Context) error {
 	if err == nil {
 		served = true
 		go func() { serving <- a.server.Serve(a.listener) }()
+		close(a.serving)
 		a.log.Info("the ledger is open", "url", a.URL(), "store", a.config.Store, "durability", a.config.Durability, "stripe", a.config.Stripe)
 		select {
 		case <-ctx.Done():

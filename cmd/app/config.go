@@ -12,26 +12,27 @@ import (
 
 // Config says how a ledger runs: the flags of `serve`, by their names.
 type Config struct {
-	Data       string // folder of the embedded log, the read models and the sandbox
-	Store      string // "nats" (embedded), nats://HOST:PORT[,…], or "memory"
-	Ledger     string // the log's name
-	Listen     string // HOST:PORT of the HTTP server
-	Durability string // "group" or "strict"; embedded store only
-	NATSListen string // HOST:PORT where NATS clients may connect to the embedded server; empty: nowhere
-	NATSCreds  string // credentials file for an external NATS server
-	Replicas   int    // of the log in an external NATS cluster
-	Stripe     string // "sandbox", "test" or "live"
-	StripeKey  string // file that holds Stripe's secret or restricted key
+	Data        string // folder of the embedded log, the read models and the sandbox
+	Store       string // "nats" (embedded), nats://HOST:PORT[,…], or "memory"
+	Ledger      string // the log's name
+	Listen      string // HOST:PORT of the HTTP server
+	Durability  string // "group" or "strict"; embedded store only
+	NATSListen  string // HOST:PORT where NATS clients may connect to the embedded server; empty: nowhere
+	NATSCreds   string // credentials file for an external NATS server
+	Replicas    int    // of the log in an external NATS cluster
+	Stripe      string // "sandbox", "test" or "live"
+	StripeKey   string // file that holds Stripe's secret or restricted key
+	SandboxURL  string // a sandbox that is served elsewhere; empty: one of our own
+	NoAnonymous bool   // requires a token of everybody, on loopback too
+	RateLimit   float64
+	LogLevel    string // debug, info, warn, error
+	LogFormat   string // text, json
+
 	// StripeWebhookSecret is a file that holds what Stripe signs its webhooks with: the current secret and, in a second line,
 	// the one before it. Empty: no webhooks are taken, but the sandbox's own.
 	StripeWebhookSecret string
-	SandboxURL          string // a sandbox that is served elsewhere; empty: one of our own
 	// ReconcileFirst compares everything with Stripe before anything is asked of it: after a restore.
 	ReconcileFirst bool
-	NoAnonymous    bool // requires a token of everybody, on loopback too
-	RateLimit      float64
-	LogLevel       string // debug, info, warn, error
-	LogFormat      string // text, json
 }
 
 // Default is what `serve` does without options.
@@ -90,6 +91,9 @@ func (c Config) Validate() error {
 func external(store string) bool {
 	return strings.HasPrefix(store, "nats://") || strings.HasPrefix(store, "tls://")
 }
+
+// Public says whether others than this machine can reach the address.
+func (c Config) Public() bool { return !loopback(c.Listen) }
 
 // loopback says whether an address can be reached from this machine alone.
 func loopback(listen string) bool {

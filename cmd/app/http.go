@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/orderledger/orderledger/commands/commandapi"
+	"github.com/orderledger/orderledger/commands/reconcile"
 	"github.com/orderledger/orderledger/commands/stripepay"
 	"github.com/orderledger/orderledger/domain"
 	"github.com/orderledger/orderledger/domain/eventstore"
@@ -46,10 +47,14 @@ func (a *App) routes(stopping <-chan struct{}) http.Handler {
 	apiMux := http.NewServeMux()
 	a.register(apiMux, stopping)
 	auth := commandapi.Auth{Tokens: a.tokens, ForbidAnonymous: a.config.NoAnonymous, Log: a.log}
-	limit := commandapi.RateLimit(a.config.RateLimit, int(a.config.RateLimit))
-	api := commandapi.Authenticate(auth)(limit(apiMux))
+	limit := func(refuse commandapi.Refuse) func(http.Handler) http.Handler {
+		return commandapi.RateLimit(a.config.RateLimit, int(a.config.RateLimit), refuse)
+	}
+	api := commandapi.Authenticate(auth)(limit(nil)(apiMux))
 	auth.Via = domain.ViaUI
-	pages := commandapi.Authenticate(auth)(limit(a.pages()))
+	people := auth
+	people.Refuse = a.refusePage()
+	pages := commandapi.Authenticate(people)(limit(people.Refuse)(a.pages()))
 
 	root := http.NewServeMux()
 	root.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprintln(w, "alive") })
@@ -58,6 +63,7 @@ func (a *App) routes(stopping <-chan struct{}) http.Handler {
 	root.Handle("GET /metrics", commandapi.Authenticate(auth)(may(domain.PermRead, promhttp.HandlerFor(a.metrics(), promhttp.HandlerOpts{}))))
 	root.Handle("POST "+stripepay.WebhookPath, a.webhook())
 	root.Handle("/v1/", api)
+	root.Handle("GET /static/", dashboard.Static())
 	root.Handle("/", pages)
 	return commandapi.RequestID(root)
 }
@@ -90,19 +96,47 @@ func (a *App) register(mux *http.ServeMux, stopping <-chan struct{}) {
 			return []projections.Status{a.projector.Status(ctx)}, nil
 		},
 	})
-	a.registerOperations(api)
-	mux.HandleFunc("/v1/", func(w http.ResponseWriter, _ *http.Request) {
-		commandapi.New(http.StatusNotFound, commandapi.CodeNotFound, "There is no such path or method. See /openapi.json.").Write(w)
+	commandapi.RegisterReconcile(api, commandapi.ReconcileDeps{
+		Reconciler: reconcile.New(reconcile.Config{
+			Log: a.store, Codec: a.codec, Payments: a.placer.Payments, Lists: a.stripe.client,
+			Livemode: a.stripe.client.Mode() == stripepay.Live, Now: a.now,
+		}),
+		Done: stopping, Now: a.now, Logger: a.log,
 	})
+	a.registerOperations(api)
+	mux.HandleFunc("/v1/", func(w http.ResponseWriter, r *http.Request) {
+		if allowed := methods(mux, r); len(allowed) > 0 {
+			w.Header().Set("Allow", strings.Join(allowed, ", "))
+			commandapi.New(http.StatusMethodNotAllowed, commandapi.CodeMethodNotAllowed,
+				"This path knows "+strings.Join(allowed, " and ")+", not "+r.Method+". See /openapi.json.").Write(w)
+			return
+		}
+		commandapi.New(http.StatusNotFound, commandapi.CodeNotFound, "There is no such path. See /openapi.json.").Write(w)
+	})
+}
+
+// methods are those that a path which only the fallback has taken would know. The mux answers 405 by itself only where there is
+// no fallback.
+func methods(mux *http.ServeMux, r *http.Request) (allowed []string) {
+	_, fallback := mux.Handler(r)
+	for _, m := range []string{http.MethodGet, http.MethodHead, http.MethodPost} {
+		other := *r
+		other.Method = m
+		if _, pattern := mux.Handler(&other); pattern != fallback {
+			allowed = append(allowed, m)
+		}
+	}
+	return allowed
 }
 
 // problem is commandapi's table, and what the read side adds to it.
 func (a *App) problem(err error) error {
+	query := (*projections.QueryError)(nil)
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, projections.ErrBadQuery):
-		return commandapi.New(http.StatusBadRequest, "bad_query", err.Error())
+	case errors.As(err, &query):
+		return commandapi.BadQuery(domain.Violation{Field: query.Parameter, Code: domain.BadValue, Message: query.Why})
 	case errors.Is(err, queryapi.ErrForbidden):
 		return commandapi.From(commandapi.ErrForbidden)
 	case errors.Is(err, queryapi.ErrBehind), errors.Is(err, queryapi.ErrTooManyStreams), errors.Is(err, projections.ErrStopped),
@@ -125,7 +159,7 @@ type storeAnswer struct {
 func (a *App) registerOperations(api huma.API) {
 	huma.Register(api, huma.Operation{
 		OperationID: "store-status", Method: http.MethodGet, Path: "/v1/store", Tags: []string{"operations"},
-		Summary: "Where the log is, and what an acknowledgement is worth",
+		Summary: "Where the log is, and what an acknowledgement is worth", RejectUnknownQueryParameters: true,
 	}, func(ctx context.Context, _ *struct{}) (*storeAnswer, error) {
 		if !domain.ActorFrom(ctx).Role.May(domain.PermRead) {
 			return nil, commandapi.From(commandapi.ErrForbidden)
@@ -172,12 +206,25 @@ func (a *App) Rebuild() {
 	})
 }
 
-func (a *App) pages() http.Handler {
-	return dashboard.Handler(dashboard.Deps{
+func (a *App) pages() http.Handler { return dashboard.Handler(a.pageDeps()) }
+
+// refusePage says in a page what commandapi would say in a problem.
+func (a *App) refusePage() commandapi.Refuse {
+	show := dashboard.Refusal(a.pageDeps())
+	return func(w http.ResponseWriter, r *http.Request, p *commandapi.Problem) {
+		for name, values := range p.GetHeaders() {
+			w.Header()[name] = values
+		}
+		show(w, r, p.Status, p.Detail)
+	}
+}
+
+func (a *App) pageDeps() dashboard.Deps {
+	return dashboard.Deps{
 		Reader: a.model, Waiter: a.projector, Log: a.store, Codec: a.codec, Acts: acts{a}, Now: a.now, Logger: a.log,
 		Sandbox: a.config.Stripe == "sandbox",
 		SignIn:  "Sign in with an API token as the password; an administrator makes one with: orderledger token create",
-	})
+	}
 }
 
 // Ready says what keeps the ledger from being ready, each in a sentence; none when it is.

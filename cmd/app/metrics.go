@@ -29,8 +29,7 @@ func (a *App) metrics() *prometheus.Registry {
 		return float64(a.projector.Status(ctx).Head)
 	})
 	gauge("projection_lag_events", "Events that the six tabs don't show yet.", func(ctx context.Context) float64 {
-		s := a.projector.Status(ctx)
-		return float64(s.Head - s.Checkpoint)
+		return float64(a.projector.Status(ctx).Lag)
 	})
 	gauge("saga_open", "Requests to Stripe without an answer.", func(context.Context) float64 { return float64(a.saga.Status().Open) })
 	gauge("saga_parked", "Requests to Stripe that wait for a person.", func(context.Context) float64 { return float64(a.saga.Status().Parked) })

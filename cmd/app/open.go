@@ -27,9 +27,10 @@ func NewLogger(c Config, w io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, options))
 }
 
-// OpenLog opens the log alone, for tools that look at a stopped ledger or at a store. Errors: eventstore.ErrLocked when the
-// ledger runs, eventstore.ErrUnavailable.
+// OpenLog opens the log alone, for tools that look at a stopped ledger or at a store; an embedded one as durable as it was last
+// served. Errors: eventstore.ErrLocked when the ledger runs, eventstore.ErrUnavailable.
 func OpenLog(ctx context.Context, c Config, log *slog.Logger) (eventstore.Store, error) {
+	c.Durability = ""
 	return openLog(ctx, c, log, nil)
 }
 

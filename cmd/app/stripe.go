@@ -52,7 +52,7 @@ func openWebhookSecrets(a *App) ([]string, error) {
 // webhook is the endpoint for Stripe's events. Its callers have no token; its rate limit is its own, so that nobody else's
 // requests keep Stripe out.
 func (a *App) webhook() http.Handler {
-	limit := commandapi.RateLimit(a.config.RateLimit, int(a.config.RateLimit))
+	limit := commandapi.RateLimit(a.config.RateLimit, int(a.config.RateLimit), nil)
 	return limit(stripepay.Webhook(stripepay.WebhookConfig{
 		Mode: a.stripe.client.Mode(), Secrets: a.stripe.secrets, Receiver: commands.Inbox{Handler: a.handler}, Now: a.now, Logger: a.log,
 	}))

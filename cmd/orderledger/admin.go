@@ -69,13 +69,13 @@ func (c *cli) projections() *cobra.Command {
 }
 
 func (c *cli) printProjections(list []client.Projection) error {
-	l := listing{columns: []string{"NAME", "CHECKPOINT", "HEAD", "REBUILDING", "ERROR"}}
+	l := listing{columns: []string{"NAME", "CHECKPOINT", "HEAD", "LAG", "REBUILDING", "ERROR"}}
 	for _, p := range list {
 		rebuilding := ""
 		if p.Rebuilding {
 			rebuilding = "at " + position(p.Rebuilt)
 		}
-		l.add(p, p.Name, position(p.Checkpoint), position(p.Head), rebuilding, p.Error)
+		l.add(p, p.Name, position(p.Checkpoint), position(p.Head), strconv.FormatUint(p.Lag, 10), rebuilding, p.Error)
 	}
 	return c.print(l)
 }
@@ -137,6 +137,9 @@ func (c *cli) tokenCreate() *cobra.Command {
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if name == "" || role == "" {
 			return wrongUse("%s needs --name and --role", cmd.CommandPath())
+		}
+		if err := access.Check(name, role); err != nil {
+			return usageError{err}
 		}
 		var v client.NewToken
 		err := c.onTokens(cmd.Context(), &from, func(cl *client.Client) (err error) {

@@ -141,7 +141,7 @@ func perform(ctx context.Context, cl *client.Client, id uuid.UUID, verb domain.V
 	case domain.VerbReauthorize:
 		return cl.Reauthorize(ctx, id, w.payment, o...)
 	case domain.VerbResume:
-		return cl.Resume(ctx, id, w.decision, w.evidence, o...)
+		return cl.Resume(ctx, id, domain.Resume{Decision: w.decision, Evidence: w.evidence, Reference: w.reference}, o...)
 	}
 	return client.Answer{}, fmt.Errorf("there is no act %q", verb)
 }

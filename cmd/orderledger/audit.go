@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
 	"github.com/orderledger/orderledger/cmd/app"
@@ -96,28 +95,56 @@ func (c *cli) auditTimeline() *cobra.Command {
 	}
 	from.flags(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if !from.direct() {
+			return c.remoteTimeline(cmd.Context(), args[0])
+		}
+		id, ok := orderID(args[0])
+		if !ok {
+			return wrongUse("ID %q: use the order's id or manufacturer/number", args[0])
+		}
 		return c.withLog(cmd.Context(), &from, func(log audit.Log) error {
-			id, ok := orderID(args[0])
-			if !ok && from.direct() {
-				return wrongUse("ID %q: use the order's id or manufacturer/number", args[0])
+			entries, err := audit.Timeline(cmd.Context(), log, eventstore.Codec{}, id)
+			if err != nil {
+				return err
 			}
-			if !ok {
-				var err error
-				if id, err = c.resolve(cmd.Context(), args[0]); err != nil {
-					return err
-				}
-			}
-			return c.printTimeline(cmd.Context(), log, id)
+			return c.printTimeline(entries)
 		})
 	}
 	return cmd
 }
 
-func (c *cli) printTimeline(ctx context.Context, log audit.Log, id uuid.UUID) error {
-	entries, err := audit.Timeline(ctx, log, eventstore.Codec{}, id)
+// remoteTimeline asks the server for the timeline, which it reads from its log: whoever may see the order may ask for it.
+func (c *cli) remoteTimeline(ctx context.Context, order string) error {
+	cl, err := c.client()
 	if err != nil {
 		return err
 	}
+	id, err := c.resolve(ctx, order)
+	if err != nil {
+		return err
+	}
+	if _, err := current(ctx, cl, id); err != nil { // what was done just before is there
+		return err
+	}
+	list, more, err := cl.Timeline(ctx, id)
+	if err != nil {
+		return err
+	}
+	if more {
+		c.note("there is more; audit timeline --data shows all")
+	}
+	entries := make([]audit.Entry, len(list))
+	for i, e := range list {
+		entries[i] = audit.Entry{
+			Position: e.Position, Stream: e.Stream, Revision: e.Revision, EventID: e.ID, Type: e.Type, OccurredAt: e.OccurredAt,
+			Actor: e.Actor, CommandID: e.CommandID, CorrelationID: e.CorrelationID, CausationID: e.CausationID, Hash: e.Hash, Data: e.Data,
+			Tab: e.Tab, Status: e.Status, Pending: e.Pending,
+		}
+	}
+	return c.printTimeline(entries)
+}
+
+func (c *cli) printTimeline(entries []audit.Entry) error {
 	l := listing{columns: []string{"POSITION", "REVISION", "AT", "EVENT", "BY", "VIA", "TAB", "PENDING"}}
 	for _, e := range entries {
 		l.add(e, position(e.Position), strconv.FormatInt(int64(e.Revision), 10), e.OccurredAt.UTC().Format(time.RFC3339),

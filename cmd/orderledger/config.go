@@ -88,9 +88,9 @@ func readConfig(flags *pflag.FlagSet, path string, environ []string) (app.Config
 		Data: k.String("data"), Store: k.String("store"), Ledger: k.String("ledger"), Listen: k.String("listen"),
 		Durability: k.String("durability"), NATSListen: k.String("nats-listen"), NATSCreds: k.String("nats-creds-file"),
 		Replicas: k.Int("replicas"), Stripe: k.String("stripe"), StripeKey: k.String("stripe-key-file"),
-		StripeWebhookSecret: k.String("stripe-webhook-secret-file"), SandboxURL: k.String("sandbox-url"),
-		NoAnonymous: k.Bool("no-anonymous"), ReconcileFirst: k.Bool("reconcile-first"), RateLimit: k.Float64("rate-limit"),
+		SandboxURL: k.String("sandbox-url"), NoAnonymous: k.Bool("no-anonymous"), RateLimit: k.Float64("rate-limit"),
 		LogLevel: k.String("log-level"), LogFormat: k.String("log-format"),
+		StripeWebhookSecret: k.String("stripe-webhook-secret-file"), ReconcileFirst: k.Bool("reconcile-first"),
 	}
 	if err := c.Validate(); err != nil {
 		return app.Config{}, usageError{err}

@@ -31,6 +31,10 @@ func (c *cli) demo() *cobra.Command {
 	cmd.Flags().StringVar(&cfg.Data, "data", "", "keep the ledger in this folder (default a temporary one)")
 	cmd.Flags().StringVar(&cfg.Listen, "listen", cfg.Listen, "HOST:PORT to serve on (default any port when this one is taken)")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
+		if cfg.Data == "" && cfg.Public() {
+			return wrongUse("--listen %s: others can reach this address, so nobody is let in without an API token: keep the demo in a folder, "+
+				"and make a token in it first: orderledger token create --data DIR --name NAME --role admin", cfg.Listen)
+		}
 		if cfg.Data == "" {
 			if cfg.Data, err = os.MkdirTemp("", "orderledger-demo-"); err != nil {
 				return err
@@ -75,16 +79,29 @@ func (c *cli) showDemo(ctx context.Context, url string, orders []sample.Order) e
 	if err != nil {
 		return err
 	}
-	if c.format == "table" {
-		if _, err := fmt.Fprintf(c.out, "The dashboard: %s\n\n", url); err != nil {
-			return err
-		}
-	}
-	if err := c.printTabs(counts); err != nil {
+	if err := c.printDemo(url, counts); err != nil {
 		return err
 	}
 	c.note("\nSandbox: no money moves. Ctrl-C stops it.")
 	return nil
+}
+
+// printDemo prints the dashboard's address and the six counts.
+func (c *cli) printDemo(url string, counts client.Tabs) error {
+	switch c.format {
+	case "json", "jsonl":
+		return c.print(listing{one: true, items: []any{struct {
+			Dashboard string `json:"dashboard"`
+			client.Tabs
+		}{url, counts}}})
+	case "csv":
+		c.note("The dashboard: %s", url)
+	default:
+		if _, err := fmt.Fprintf(c.out, "The dashboard: %s\n\n", url); err != nil {
+			return err
+		}
+	}
+	return c.printTabs(counts)
 }
 
 // atOnce is how many orders are worked on side by side.

@@ -64,6 +64,9 @@ func (im *importer) run(ctx context.Context, in io.Reader) error {
 	lines := bufio.NewReaderSize(in, 1<<16)
 	for number := 1; ; number++ {
 		line, tooLong, err := readLine(lines)
+		if number == 1 {
+			line = bytes.TrimPrefix(line, byteOrderMark)
+		}
 		if err != nil && !errors.Is(err, io.EOF) {
 			return fmt.Errorf("line %d: %w", number, err)
 		}
@@ -77,6 +80,9 @@ func (im *importer) run(ctx context.Context, in io.Reader) error {
 		}
 	}
 }
+
+// byteOrderMark is what some programs put before the first line of UTF-8.
+var byteOrderMark = []byte("\ufeff")
 
 // readLine reads to the end of a line. One that is too long is read past and not kept.
 func readLine(r *bufio.Reader) (line []byte, tooLong bool, err error) {

@@ -28,7 +28,6 @@ func (c *cli) order() *cobra.Command {
 		c.act(act{verb: domain.VerbReversal, short: "Record the reversal of an order on account", reference: true, needs: "reference"}),
 		c.act(act{verb: domain.VerbReauthorize, short: "Put a new hold in the place of one that is gone", payment: true}),
 		c.act(act{verb: domain.VerbNote, name: "note", short: "Add a private note", text: true}),
-		c.act(act{verb: domain.VerbResume, short: "Decide about a money act that is parked", decision: true}),
 	)
 }
 
@@ -95,7 +94,7 @@ func (c *cli) orderShow() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.printOrder(v)
+			return c.showOrder(v)
 		},
 	}
 }
@@ -130,12 +129,13 @@ func (c *cli) orderPlace() *cobra.Command {
 
 // act is a subcommand that gives one order a command: which flags it has, and what it must be told.
 type act struct {
-	verb                                                 domain.Verb
-	name                                                 string // of the subcommand; empty: the verb
-	short                                                string
-	versioned                                            bool // the server wants the version that the clerk looked at
-	reference, tracking, reason, payment, text, decision bool
-	needs                                                string // a flag that must be given
+	verb                                       domain.Verb
+	name                                       string // of the subcommand; empty: the verb
+	short                                      string
+	versioned                                  bool // the server wants the version that the clerk looked at
+	reference, tracking, reason, payment, text bool
+	decision                                   domain.Decision // of resume; then references are of what was settled
+	needs                                      string          // a flag that must be given
 }
 
 // actFlags are the flags of acts.
@@ -161,11 +161,8 @@ func (c *cli) act(a act) *cobra.Command {
 		name = string(a.verb)
 	}
 	use, most := name+" ID", 1
-	switch {
-	case a.text:
+	if a.text {
 		use, most = use+" TEXT", 2
-	case a.decision:
-		use, most = use+" retry|abandon", 2
 	}
 	var f actFlags
 	cmd := &cobra.Command{
@@ -176,6 +173,9 @@ func (c *cli) act(a act) *cobra.Command {
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if a.needs != "" && !cmd.Flags().Changed(a.needs) {
 			return wrongUse("%s needs --%s", cmd.CommandPath(), a.needs)
+		}
+		if f.wait < 0 || f.version < 0 {
+			return wrongUse("--wait and --version must not be below zero")
 		}
 		if err := a.read(&f, args); err != nil {
 			return err
@@ -191,7 +191,11 @@ func (a act) flags(cmd *cobra.Command, f *actFlags) {
 	fs.IntVar(&f.version, "version", 0, "the version that you looked at (default the one that is)")
 	fs.IntVar(&f.wait, "wait", 10, "wait so many seconds for Stripe's answer")
 	if a.reference {
-		fs.StringVar(&f.reference, "reference", "", "the entry's number in the business system (on account)")
+		text := "the entry's number in the business system (on account)"
+		if a.decision != "" {
+			text = "the transfer, receipt or entry by which it was settled outside Stripe"
+		}
+		fs.StringVar(&f.reference, "reference", "", text)
 	}
 	if a.tracking {
 		fs.StringArrayVar(&f.tracking, "tracking", nil, "carrier:number; once for each parcel")
@@ -202,8 +206,8 @@ func (a act) flags(cmd *cobra.Command, f *actFlags) {
 	if a.payment {
 		fs.StringVar(&f.payment, "payment-intent", "", "the PaymentIntent that holds the funds (default a new one, in the sandbox and test mode)")
 	}
-	if a.decision {
-		fs.StringVar(&f.evidence, "evidence", "", "what the decision rests on")
+	if a.decision != "" {
+		fs.StringVar(&f.evidence, "evidence", "", "what the decision rests on, such as what Stripe's dashboard shows")
 	}
 }
 
@@ -212,11 +216,7 @@ func (a act) read(f *actFlags, args []string) error {
 	if a.text {
 		f.text = args[1]
 	}
-	if a.decision {
-		if f.decision = domain.Decision(args[1]); f.decision != domain.Retry && f.decision != domain.Abandon {
-			return wrongUse("%q: decide retry or abandon", args[1])
-		}
-	}
+	f.decision = a.decision
 	for _, t := range f.tracking {
 		carrier, number, ok := strings.Cut(t, ":")
 		if !ok || carrier == "" || number == "" {
@@ -252,10 +252,16 @@ func (c *cli) giveAct(ctx context.Context, a act, f actFlags, order string, vers
 	if err != nil {
 		return err
 	}
-	if answer.Pending {
+	switch p := answer.Order.Parked; {
+	case p != nil:
+		c.note("%s can't go on by itself: %s Decide with: orderledger parked retry|adopt|settle|abandon", p.Act, p.Reason)
+	case answer.Pending:
 		c.note("%s is under way; Stripe has not answered yet", *answer.Order.Pending)
 	}
-	return c.printOrder(answer.Order)
+	if err := c.printOrder(answer.Order); err != nil {
+		return err
+	}
+	return refused(ctx, cl, a.verb, answer.Order)
 }
 
 func (c *cli) orderList() *cobra.Command {
@@ -266,6 +272,9 @@ func (c *cli) orderList() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if limit < 0 {
 				return wrongUse("--limit %d: must not be below zero", limit)
+			}
+			if err := checkQuery(q); err != nil {
+				return err
 			}
 			return c.list(cmd.Context(), q, limit)
 		},
@@ -328,6 +337,14 @@ func orderCells(v domain.View) []string {
 	if customer == "" {
 		customer = v.Customer.Name
 	}
+	return []string{
+		v.OrderNumber, v.Manufacturer, customer, when(&v.PlacedAt), v.Currency.Format(v.Total), string(v.Status),
+		string(v.Payment.Method) + " " + string(v.Payment.State), string(v.Tab), strconv.Itoa(v.Version), badges(v), v.ID.String(),
+	}
+}
+
+// badges are an order's, and the act that is under way.
+func badges(v domain.View) string {
 	marks := make([]string, 0, len(v.Badges)+1)
 	if v.Pending != nil {
 		marks = append(marks, "pending:"+string(*v.Pending))
@@ -335,10 +352,7 @@ func orderCells(v domain.View) []string {
 	for _, b := range v.Badges {
 		marks = append(marks, string(b))
 	}
-	return []string{
-		v.OrderNumber, v.Manufacturer, customer, when(&v.PlacedAt), v.Currency.Format(v.Total), string(v.Status),
-		string(v.Payment.Method) + " " + string(v.Payment.State), string(v.Tab), strconv.Itoa(v.Version), strings.Join(marks, " "), v.ID.String(),
-	}
+	return strings.Join(marks, " ")
 }
 
 func (c *cli) printOrder(v domain.View) error {

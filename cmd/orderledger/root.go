@@ -63,9 +63,9 @@ func exitCode(err error) int {
 	switch {
 	case err == nil:
 		return exitDone
-	case errors.As(err, &use):
+	case errors.As(err, &use), isBadValue(err):
 		return exitWrongUse
-	case errors.As(err, &difference):
+	case errors.As(err, &difference), errors.Is(err, errDiffers):
 		return exitDifference
 	case isStale(err):
 		return exitStale
@@ -97,7 +97,8 @@ func (c *cli) root() *cobra.Command {
 	f.BoolVar(&c.noColor, "no-color", false, "print without colours (NO_COLOR does it, too)")
 	f.BoolVarP(&c.quiet, "quiet", "q", false, "print no progress and no remarks")
 	root.AddCommand(
-		c.demo(), c.serve(), c.importOrders(), c.order(), c.tabs(), c.token(), c.store(), c.projections(), c.audit(), c.version(),
+		c.demo(), c.serve(), c.importOrders(), c.order(), c.parked(), c.tabs(), c.token(), c.store(), c.projections(), c.audit(), c.money(),
+		c.version(),
 	)
 	return root
 }

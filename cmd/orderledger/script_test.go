@@ -10,12 +10,14 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/orderledger/orderledger/cmd/app"
 	"github.com/orderledger/orderledger/cmd/orderledger/sample"
+	"github.com/orderledger/orderledger/commands"
 	"github.com/orderledger/orderledger/domain"
 )
 
@@ -23,8 +25,9 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"orderledger": main})
 }
 
-// TestScripts runs testdata/*.txtar. Beside testscript's own commands they have: ledger start DIR and ledger stop, a ledger
-// in the test's process that the client commands find by themselves; sample FILE [N], which writes the first N sample orders.
+// TestScripts runs testdata/*.txtar. Beside testscript's own commands they have: ledger start DIR [DURABILITY|stuck] and ledger
+// stop, a ledger in the test's process that the client commands find by themselves (stuck: its Stripe takes no order's first
+// capture, so that it is parked); sample FILE [N], which writes the first N sample orders; exits CODE COMMAND…; token CREATED FILE.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
@@ -34,7 +37,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"ledger": ledger, "sample": writeSample, "exits": exits,
+			"ledger": ledger, "sample": writeSample, "exits": exits, "token": token,
 		},
 	})
 }
@@ -50,32 +53,64 @@ func (r *running) end() error {
 	return <-r.done
 }
 
-var ledgers = map[*testscript.TestScript]*running{} // scripts run one after another
+var ledgers sync.Map // from *testscript.TestScript to *running; scripts run beside each other
 
 func ledger(ts *testscript.TestScript, neg bool, args []string) {
 	switch {
 	case len(args) == 1 && args[0] == "stop":
-		r := ledgers[ts]
-		delete(ledgers, ts)
-		ts.Check(r.end())
-	case len(args) == 2 && args[0] == "start":
+		if r, ok := ledgers.LoadAndDelete(ts); ok {
+			ts.Check(r.(*running).end())
+		}
+	case (len(args) == 2 || len(args) == 3) && args[0] == "start":
+		orders, err := sample.Orders()
+		ts.Check(err)
+		hooks := app.Hooks{
+			Payments: func(p commands.Payments) commands.Payments { return declining{p, badCards(orders)} }, // as in the demo
+		}
 		c := app.Default()
+		switch {
+		case len(args) == 3 && args[2] == "stuck":
+			hooks.Payments = func(p commands.Payments) commands.Payments { return &sticking{Payments: p, seen: map[string]bool{}} }
+		case len(args) == 3:
+			c.Durability = args[2]
+		}
 		c.Data, c.Listen, c.LogLevel = ts.MkAbs(args[1]), "127.0.0.1:0", "error"
-		a, err := app.New(context.Background(), c, io.Discard, app.Hooks{})
+		a, err := app.New(context.Background(), c, io.Discard, hooks)
 		ts.Check(err)
 		ctx, stop := context.WithCancel(context.Background())
 		r := &running{stop: stop, done: make(chan error, 1)}
 		go func() { r.done <- a.Run(ctx) }()
-		ledgers[ts] = r
+		ledgers.Store(ts, r)
 		ts.Defer(func() {
-			if ledgers[ts] == r {
-				delete(ledgers, ts)
+			if ledgers.CompareAndDelete(ts, r) {
 				ts.Check(r.end())
 			}
 		})
 		ts.Setenv("ORDERLEDGER_SERVER", a.URL())
 	default:
-		ts.Fatalf("ledger start DIR, or ledger stop")
+		ts.Fatalf("ledger start DIR [DURABILITY|stuck], or ledger stop")
+	}
+}
+
+// sticking is a Stripe that takes each order's first capture for a request that it knows with other parameters: nothing is
+// done, and it can't go on by itself.
+type sticking struct {
+	commands.Payments
+	mu   sync.Mutex
+	seen map[string]bool
+}
+
+// Capture implements commands.Payments.
+func (s *sticking) Capture(ctx context.Context, r commands.PaymentRequest) (commands.PaymentIntent, error) {
+	s.mu.Lock()
+	again := s.seen[r.OrderID]
+	s.seen[r.OrderID] = true
+	s.mu.Unlock()
+	if again {
+		return s.Payments.Capture(ctx, r)
+	}
+	return commands.PaymentIntent{}, &commands.PaymentRefusal{
+		Status: 400, Type: "idempotency_error", Message: "other parameters", RequestID: "req_stuck",
 	}
 }
 
@@ -92,6 +127,15 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 	if code != args[0] {
 		ts.Fatalf("exit code %s, want %s", code, args[0])
 	}
+}
+
+// token CREATED FILE writes the secret of a token that was created with -o json into a file.
+func token(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("token CREATED FILE")
+	}
+	secret := regexp.MustCompile(`olt_\w+`).FindString(ts.ReadFile(args[0]))
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(secret), 0o600))
 }
 
 func writeSample(ts *testscript.TestScript, _ bool, args []string) {
@@ -156,6 +200,30 @@ func TestServeAnswersAndStopsCleanly(t *testing.T) {
 	}
 	if _, err := http.Get(found[1] + "/livez"); err == nil {
 		t.Error("it answers still")
+	}
+}
+
+// Where it listens on all addresses, it names one that can be used.
+func TestServeOnAllAddresses(t *testing.T) {
+	dir := t.TempDir()
+	if code := execute(t.Context(), []string{"token", "create", "--data", dir, "--name", "anna", "--role", "admin"}, nil, io.Discard, io.Discard); code != exitDone {
+		t.Fatalf("token: exit code %d", code)
+	}
+	found, _, stop := background(t, []string{"serve", "--listen", "0.0.0.0:0", "--data", dir}, regexp.MustCompile(`answers at (http://localhost:\d+)$`), true)
+	res, err := http.Get(found[1] + "/livez")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close() // only its status counts
+	if code := stop(); code != exitDone || res.StatusCode != http.StatusOK {
+		t.Errorf("exit code %d, livez: %s", code, res.Status)
+	}
+}
+
+func TestDemoNamesItsAddressToPrograms(t *testing.T) {
+	found, _, stop := background(t, []string{"demo", "--listen", "127.0.0.1:0", "-o", "json"}, regexp.MustCompile(`"dashboard": "(http://127\.0\.0\.1:\d+)"`), false)
+	if code := stop(); code != exitDone {
+		t.Errorf("exit code %d, %s", code, found[1])
 	}
 }
 

@@ -31,21 +31,29 @@ func (c *cli) serve() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		c.note("orderledger answers at %s", a.URL())
-		if cfg.Stripe == "sandbox" {
-			c.note("sandbox: no money moves")
-		}
-		return a.Run(cmd.Context())
+		return runAside(cmd.Context(), a, func(context.Context) error {
+			c.note("orderledger answers at %s", a.URL())
+			if cfg.Stripe == "sandbox" {
+				c.note("sandbox: no money moves")
+			}
+			return nil
+		})
 	}
 	return cmd
 }
 
-// runAside runs a ledger while do uses it. do's end does not end the ledger; its error does.
+// runAside runs a ledger while do, called once it answers, uses it. do's end does not end the ledger; its error does. A ledger
+// that may not answer ends before do is called.
 func runAside(ctx context.Context, a *app.App, do func(context.Context) error) error {
 	running, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	done := make(chan error, 1)
 	go func() { done <- a.Run(running) }()
+	select {
+	case <-a.Serving():
+	case err := <-done:
+		return err
+	}
 	if err := do(running); err != nil {
 		stop(err)
 		return errors.Join(err, <-done)

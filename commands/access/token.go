@@ -126,9 +126,10 @@ func isID(id string) bool {
 }
 
 // reserved names are those of actors that are not tokens; an audit must never take one for the other.
-var reserved = []string{"local", "saga", "webhook", "timer", "system", "orderledger"}
+var reserved = []string{"local", "saga", "stripe", "webhook", "timer", "system", "orderledger"}
 
-func check(name string, role domain.Role) error {
+// Check says what is wrong with a token's name or role, as a *domain.Rejection; nil when nothing is.
+func Check(name string, role domain.Role) error {
 	switch {
 	case name == "" || len([]rune(name)) > MaxName || name != strings.TrimSpace(name) || strings.ContainsFunc(name, unicode.IsControl):
 		return domain.RejectField("/name", domain.BadValue,

@@ -69,7 +69,7 @@ func (t *Tokens) Create(ctx context.Context, actor domain.Actor, name string, ro
 // show the secret again. Errors: a *domain.Rejection of the name or the role, commands.ErrKeyReused when the command made
 // another token, eventstore.ErrUnavailable.
 func (t *Tokens) CreateOnce(ctx context.Context, command uuid.UUID, actor domain.Actor, name string, role domain.Role) (Created, error) {
-	if err := check(name, role); err != nil {
+	if err := Check(name, role); err != nil {
 		return Created{}, err
 	}
 	c := Created{ID: tokenID(command), Name: name, Role: role}

@@ -239,7 +239,7 @@ func TestTwoWhoMakeTheSameTokenMakeOne(t *testing.T) {
 func TestNamesAndRolesAreChecked(t *testing.T) {
 	log := memstore.New()
 	tokens := access.New(log, eventstore.Codec{}, newClock().Now)
-	for _, name := range []string{"", " ", " x", "x ", "a\nb", strings.Repeat("x", 65), "local", "SAGA", "webhook", "4242 4242 4242 4242", "\xff"} {
+	for _, name := range []string{"", " ", " x", "x ", "a\nb", strings.Repeat("x", 65), "local", "SAGA", "Stripe", "webhook", "4242 4242 4242 4242", "\xff"} {
 		if _, _, _, err := tokens.Create(t.Context(), admin, name, domain.Clerk); !isRejection(err) {
 			t.Errorf("name %q: %v", name, err)
 		}

@@ -172,7 +172,12 @@ func TestCommandsOnTheWire(t *testing.T) {
 		{base + "/notes", `{"text":"x"}`, "", func(c *client.Client) error { return only(c.AddNote(ctx, orderID, "x")) }},
 		{base + "/reversal", `{"external_reference":"CR"}`, "", func(c *client.Client) error { return only(c.RecordReversal(ctx, orderID, "CR")) }},
 		{base + "/reauthorize", `{"payment_intent":"pi_2"}`, "", func(c *client.Client) error { return only(c.Reauthorize(ctx, orderID, "pi_2")) }},
-		{base + "/resume", `{"decision":"retry","evidence":"e"}`, "", func(c *client.Client) error { return only(c.Resume(ctx, orderID, domain.Retry, "e")) }},
+		{base + "/resume", `{"decision":"retry","evidence":"e"}`, "", func(c *client.Client) error {
+			return only(c.Resume(ctx, orderID, domain.Resume{Decision: domain.Retry, Evidence: "e"}))
+		}},
+		{base + "/resume", `{"decision":"settle","reference":"wire 1"}`, `"4"`, func(c *client.Client) error {
+			return only(c.Resume(ctx, orderID, domain.Resume{Decision: domain.Settle, Reference: "wire 1"}, client.IfVersion(4)))
+		}},
 		{"/v1/orders", `{"a":1}`, "", func(c *client.Client) error { return only(c.PlaceJSON(ctx, []byte(`{"a":1}`))) }},
 		{"/v1/tokens", `{"name":"n","role":"clerk"}`, "", func(c *client.Client) error { return only(c.CreateToken(ctx, "n", domain.Clerk)) }},
 		{"/v1/tokens/0a/revoke", `{}`, "", func(c *client.Client) error { return only(c.RevokeToken(ctx, "0a")) }},
@@ -211,6 +216,9 @@ func TestQueriesOnTheWire(t *testing.T) {
 			return only(c.List(ctx, client.Query{Tab: domain.TabNew, Text: "Müller", Sort: "-total", Limit: 5, WaitFor: 9}))
 		},
 		"/v1/orders/" + orderID.String() + "?wait_for=3": func(c *client.Client) error { return only(c.Get(ctx, orderID, 3)) },
+		"/v1/parked?cursor=c&limit=2&wait_for=7": func(c *client.Client) error {
+			return only(c.Parked(ctx, client.ParkedQuery{Cursor: "c", Limit: 2, WaitFor: 7}))
+		},
 		"/v1/tabs": func(c *client.Client) error { return only(c.Tabs(ctx, 0)) },
 		"/v1/orders/" + orderID.String() + "/events": func(c *client.Client) error {
 			_, _, err := c.Timeline(ctx, orderID)

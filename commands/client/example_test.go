@@ -124,3 +124,69 @@ func ExampleClient_ImportAll() {
 	// line 1 placed
 	// line 3 rejected
 }
+
+// A manager looks at what can't go on by itself, and decides. The version makes sure that nobody else has decided meanwhile.
+func ExampleClient_Parked() {
+	server := ledger(map[string]string{
+		"/v1/parked": `{"data":[{"order_id":"` + orderID.String() + `","order_number":"10248","version":4,"act":"capture",
+			"amount":47238,"currency":"USD","reason":"Stripe is silent.","attempts":12,"decisions":["retry","adopt","settle","abandon"]}]}`,
+		"/v1/orders/" + orderID.String() + "/resume": `{"version":6,"tab":"paid"}`,
+	})
+	defer server.Close()
+
+	ctx := context.Background()
+	c, err := client.New(client.Config{Server: server.URL, Token: "olt_…"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	page, err := c.Parked(ctx, client.ParkedQuery{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, p := range page.Parked {
+		fmt.Println(p.OrderNumber, p.Act, p.Currency.Format(p.Amount), p.Reason)
+		done, err := c.Resume(ctx, p.OrderID, domain.Resume{Decision: domain.Settle, Reference: "wire 4711"},
+			client.IfVersion(p.Version), client.Wait(10*time.Second))
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(done.Order.Tab, done.Pending)
+	}
+	// Output:
+	// 10248 capture 472.38 USD Stripe is silent.
+	// paid false
+}
+
+// The ledger is compared with Stripe. Only an answer that ends in figures is whole.
+func ExampleClient_Reconcile() {
+	server := ledger(map[string]string{
+		"/v1/money/reconcile": `{"progress":{"phase":"payments","done":100}}
+{"difference":{"code":"refunded_at_stripe_only","order_number":"10248","ledger":{"state":"taken","amount":47238},"stripe":{"state":"refunded","amount":1000}}}
+{"figures":{"orders":50,"differences":1}}
+`,
+	})
+	defer server.Close()
+
+	c, err := client.New(client.Config{Server: server.URL})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for line, err := range c.Reconcile(context.Background(), time.Time{}) {
+		switch {
+		case err != nil:
+			fmt.Println("not finished:", err)
+		case line.Difference != nil:
+			d := line.Difference
+			fmt.Println(d.OrderNumber, d.Code, d.Ledger.Amount, "against", d.Stripe.Amount)
+		case line.Figures != nil:
+			fmt.Println(line.Figures.Differences, "difference in", line.Figures.Orders, "orders")
+		}
+	}
+	// Output:
+	// 10248 refunded_at_stripe_only 47238 against 1000
+	// 1 difference in 50 orders
+}

@@ -75,8 +75,9 @@ type (
 		PaymentIntent string `json:"payment_intent,omitempty"`
 	}
 	resume struct {
-		Decision domain.Decision `json:"decision"`
-		Evidence string          `json:"evidence,omitempty"`
+		Decision  domain.Decision `json:"decision"`
+		Evidence  string          `json:"evidence,omitempty"`
+		Reference string          `json:"reference,omitempty"`
 	}
 )
 
@@ -148,7 +149,8 @@ func (c *Client) Reauthorize(ctx context.Context, id uuid.UUID, paymentIntent st
 	return c.act(ctx, id, domain.VerbReauthorize, hold{paymentIntent}, opts)
 }
 
-// Resume decides about a parked money operation.
-func (c *Client) Resume(ctx context.Context, id uuid.UUID, d domain.Decision, evidence string, opts ...Option) (Answer, error) {
-	return c.act(ctx, id, domain.VerbResume, resume{d, evidence}, opts)
+// Resume decides about a parked money operation: see Parked, which says what can be decided, and domain.Decision for what
+// each decision does. Adopt wants evidence, settle a reference. IfVersion makes sure that nobody else has decided meanwhile.
+func (c *Client) Resume(ctx context.Context, id uuid.UUID, d domain.Resume, opts ...Option) (Answer, error) {
+	return c.act(ctx, id, domain.VerbResume, resume(d), opts)
 }

@@ -49,16 +49,49 @@ type Tabs struct {
 	Position  eventstore.Position `json:"position"`
 }
 
+// ParkedQuery selects a page of what is parked. The zero ParkedQuery is the first one.
+type ParkedQuery struct {
+	Cursor  string // NextCursor of the page before
+	Limit   int    // entries a page
+	WaitFor eventstore.Position
+}
+
+// Parked is a money act that waits for a person's decision, with what one must know of its order.
+type Parked struct {
+	OrderID      uuid.UUID       `json:"order_id"`
+	OrderNumber  string          `json:"order_number"`
+	Version      int             `json:"version"` // of the order, for IfVersion
+	Customer     string          `json:"customer"`
+	Manufacturer string          `json:"manufacturer"`
+	Currency     domain.Currency `json:"currency"`
+	domain.ParkedView
+}
+
+// ParkedPage is one page of what is parked, what was parked first first. NextCursor is empty on the last.
+type ParkedPage struct {
+	Parked     []Parked `json:"data"`
+	HasMore    bool     `json:"has_more"`
+	NextCursor string   `json:"next_cursor"`
+}
+
 // Entry is one event of an order's timeline.
 type Entry struct {
-	Position   eventstore.Position `json:"position"`
-	Stream     string              `json:"stream"`
-	Revision   eventstore.Revision `json:"revision"`
-	ID         uuid.UUID           `json:"id"`
-	Type       string              `json:"type"`
-	OccurredAt time.Time           `json:"occurred_at"`
-	Actor      domain.Actor        `json:"actor"`
-	Data       json.RawMessage     `json:"data"` // the fact, as its type has it
+	Position      eventstore.Position `json:"position"`
+	Stream        string              `json:"stream"`
+	Revision      eventstore.Revision `json:"revision"`
+	ID            uuid.UUID           `json:"id"`
+	Type          string              `json:"type"`
+	OccurredAt    time.Time           `json:"occurred_at"`
+	Actor         domain.Actor        `json:"actor"`
+	CommandID     uuid.UUID           `json:"command_id"`
+	CorrelationID string              `json:"correlation_id"`
+	CausationID   uuid.UUID           `json:"causation_id"` // the event that led to it, if one did
+	Hash          string              `json:"hash"`
+	Data          json.RawMessage     `json:"data"` // the fact, as its type has it
+	// How the order stood after the event; empty for notices.
+	Tab     domain.Tab    `json:"tab"`
+	Status  domain.Status `json:"status"`
+	Pending domain.Act    `json:"pending"`
 }
 
 // Projection says how far a read model is.
@@ -66,6 +99,7 @@ type Projection struct {
 	Name       string              `json:"name"`
 	Checkpoint eventstore.Position `json:"checkpoint"`
 	Head       eventstore.Position `json:"head"`
+	Lag        uint64              `json:"lag"` // events that it is behind
 	Rebuilding bool                `json:"rebuilding"`
 	Rebuilt    eventstore.Position `json:"rebuilt"`
 	Error      string              `json:"error"`
@@ -105,6 +139,20 @@ func (c *Client) List(ctx context.Context, q Query) (Page, error) {
 	}
 	var p Page
 	err := c.get(ctx, "/v1/orders", v, &p)
+	return p, err
+}
+
+// Parked returns one page of the money acts that can't go on by themselves. Resume decides about them.
+func (c *Client) Parked(ctx context.Context, q ParkedQuery) (ParkedPage, error) {
+	v := after(q.WaitFor)
+	if q.Cursor != "" {
+		v.Set("cursor", q.Cursor)
+	}
+	if q.Limit != 0 {
+		v.Set("limit", strconv.Itoa(q.Limit))
+	}
+	var p ParkedPage
+	err := c.get(ctx, "/v1/parked", v, &p)
 	return p, err
 }
 

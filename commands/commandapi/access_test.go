@@ -193,7 +193,7 @@ func TestTokensCannotBeCheckedWithoutTheLog(t *testing.T) {
 
 func TestRateLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := commandapi.RateLimit(2, 3)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+		h := commandapi.RateLimit(2, 3, nil)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 		ask := func(actor, remote string) *httptest.ResponseRecorder {
 			r := httptest.NewRequest(http.MethodPost, "/", nil)
 			r.RemoteAddr = remote
@@ -227,7 +227,7 @@ func TestRateLimit(t *testing.T) {
 }
 
 func TestNoRateLimit(t *testing.T) {
-	h := commandapi.RateLimit(0, 0)(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }))
+	h := commandapi.RateLimit(0, 0, nil)(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }))
 	for range 100 {
 		w := httptest.NewRecorder()
 		if h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil)); w.Code != http.StatusTeapot {
@@ -240,7 +240,7 @@ func TestImport(t *testing.T) {
 	e := newEnv(t)
 	e.place("2", "card")
 	body := strings.Join([]string{
-		order("1", "account"), "", order("2", "card"), `{"order_number":`, order("3", "account", func(m map[string]any) { m["total"] = 1 }),
+		"\ufeff" + order("1", "account"), "", order("2", "card"), `{"order_number":`, order("3", "account", func(m map[string]any) { m["total"] = 1 }),
 		order("4", "card", func(m map[string]any) { m["payment"] = map[string]any{"method": "card"} }),
 		order("1", "account"), order("2", "card", func(m map[string]any) { m["shipping_method"] = "x" }), "[]",
 	}, "\n")

@@ -43,13 +43,10 @@ func (s *server) registerActs() {
 	registerAct(s, act[ResumeBody]{
 		verb: domain.VerbResume, summary: "Decide about a parked operation", required: true,
 		description: "A money operation that can't go on by itself is tried again, taken as Stripe shows it, settled outside Stripe, or given up.",
-		codes:       []domain.Code{domain.NotParked, domain.EvidenceRequired, domain.ReferenceRequired},
-		command: func(b ResumeBody, _ uuid.UUID) (domain.Command, error) {
-			if err := domain.CheckText("/reference", b.Reference, maxReference); err != nil {
-				return nil, err
-			}
-			return domain.Resume(b), domain.CheckText("/evidence", b.Evidence, domain.MaxReason)
+		codes: []domain.Code{
+			domain.NotParked, domain.EvidenceRequired, domain.ReferenceRequired, domain.Disputed, domain.DisputeLost,
 		},
+		command: func(b ResumeBody, _ uuid.UUID) (domain.Command, error) { return domain.Resume(b), nil },
 	})
 }
 
@@ -80,6 +77,7 @@ func (s *server) registerMoneyActs() {
 		description: "Gives the whole amount back.",
 		codes: []domain.Code{
 			domain.NotCaptured, domain.AlreadyCancelled, domain.IsArchived, domain.OperationInFlight, domain.Disputed,
+			domain.DisputeLost,
 		},
 		command: func(b ReasonBody, _ uuid.UUID) (domain.Command, error) {
 			return domain.Refund(b), domain.CheckText("/reason", b.Reason, domain.MaxReason)

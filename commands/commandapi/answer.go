@@ -50,8 +50,8 @@ func (s *server) answer(ctx context.Context, res commands.Result, asks bool, wai
 	return a, nil
 }
 
-// settled returns an order as it was at the first version, from the given one on, at which no money act was in flight; or as
-// it is when the time is up. A repeated request so gets the same answer as the first.
+// settled returns an order as it was at the first version, from the given one on, at which no money act was in flight or the
+// one that was waited for a person; or as it is when the time is up. A repeated request so gets the same answer as the first.
 func (s *server) settled(ctx context.Context, id uuid.UUID, from int, wait time.Duration) (domain.Order, eventstore.Position, error) {
 	patience, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
@@ -68,7 +68,7 @@ func (s *server) settled(ctx context.Context, id uuid.UUID, from int, wait time.
 				return domain.Order{}, 0, err
 			}
 			order, position, revision = domain.Evolve(order, e, eventstore.Stamp(r.Event, env)), r.Position, r.Revision
-			if order.Version >= from && order.Pending.Act == "" {
+			if order.Version >= from && (order.Pending.Act == "" || order.Pending.Parked) {
 				return order, position, nil
 			}
 		}

@@ -26,6 +26,19 @@ type Auth struct {
 	Via domain.Via
 	// Log gets the failures; nil is slog.Default.
 	Log *slog.Logger
+	// Refuse answers who is not let in; nil writes the problem.
+	Refuse Refuse
+}
+
+// Refuse answers a request that is refused before anything looks at what it asks.
+type Refuse func(w http.ResponseWriter, r *http.Request, p *Problem)
+
+func (f Refuse) answer(w http.ResponseWriter, r *http.Request, p *Problem) {
+	if f == nil {
+		p.Write(w)
+		return
+	}
+	f(w, r, p)
 }
 
 // Local is the actor of requests without a token on loopback.
@@ -44,12 +57,12 @@ func Authenticate(a Auth) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if origins.Check(r) != nil {
-				New(http.StatusForbidden, CodeForbidden, "Requests from pages of another origin are refused.").Write(w)
+				a.Refuse.answer(w, r, New(http.StatusForbidden, CodeForbidden, "Requests from pages of another origin are refused."))
 				return
 			}
 			actor, err := a.actor(r)
 			if err != nil {
-				Answer(r.Context(), log, err).Write(w)
+				a.Refuse.answer(w, r, Answer(r.Context(), log, err))
 				return
 			}
 			next.ServeHTTP(w, r.WithContext(domain.WithActor(r.Context(), actor)))

@@ -52,7 +52,7 @@ func TestClientSpeaksToTheServer(t *testing.T) {
 	if _, err := c.Reauthorize(ctx, id, ""); !client.IsCode(err, "not_a_card_order") {
 		t.Errorf("reauthorize: %v", err)
 	}
-	if _, err := c.Resume(ctx, id, domain.Retry, ""); !client.IsCode(err, "not_parked") {
+	if _, err := c.Resume(ctx, id, domain.Resume{Decision: domain.Retry}); !client.IsCode(err, "not_parked") {
 		t.Errorf("resume: %v", err)
 	}
 	if _, err := c.Cancel(ctx, uuid.New(), 1, ""); !client.IsCode(err, "order_not_found") {

@@ -36,8 +36,8 @@ func TestOrderIsPlacedAndPlacedAgain(t *testing.T) {
 			t.Errorf("%s: %d %v %s", name, again.StatusCode, again.Header, again.body)
 		}
 	}
-	if e.head() != head+1 {
-		t.Errorf("head %d, want %d", e.head(), head+1)
+	if e.head() != head+3 { // accepted, and k2 is kept
+		t.Errorf("head %d, want %d", e.head(), head+3)
 	}
 	other := order("10248", "card", func(m map[string]any) { m["shipping_method"] = "another" })
 	e.post("/v1/orders", other).want(t, http.StatusConflict, "order_exists")
@@ -60,6 +60,38 @@ func TestRepeatedCommandIsAnsweredAsTheFirstTimeAfterARestart(t *testing.T) {
 	if e.head() != head {
 		t.Error("a repeated request moved the head")
 	}
+}
+
+// A clerk's unarchive finds nothing to do; a colleague archives; the clerk's program, which missed the answer, asks again.
+func TestCommandThatChangedNothingIsAnsweredAsTheFirstTime(t *testing.T) {
+	e := newEnv(t)
+	v := e.place("1", "account")
+	e.post(path(v, domain.VerbCancel), "", "If-Match", `"1"`).want(t, http.StatusOK, "")
+	first := e.post(path(v, domain.VerbUnarchive), "", "Idempotency-Key", "U1")
+	e.post(path(v, domain.VerbArchive), "").want(t, http.StatusOK, "")
+	again := e.post(path(v, domain.VerbUnarchive), "", "Idempotency-Key", "U1")
+	if again.StatusCode != http.StatusOK || string(again.body) != string(first.body) || again.Header.Get("Idempotent-Replayed") != "true" ||
+		again.Header.Get("Ledger-Position") != first.Header.Get("Ledger-Position") || first.Header.Get("Idempotent-Replayed") != "" {
+		t.Errorf("first: %v %s\nagain: %d %v %s", first.Header, first.body, again.StatusCode, again.Header, again.body)
+	}
+	e.post(path(v, domain.VerbAccept), "", "Idempotency-Key", "U1").want(t, http.StatusUnprocessableEntity, "idempotency_key_reused")
+	if now := e.post(path(v, domain.VerbNote), `{"text":"x"}`).view(t); now.Tab != domain.TabArchived {
+		t.Errorf("the order is in %s", now.Tab)
+	}
+}
+
+// A key is an actor's; of an act it is the order's, too. A placement's key places one order, and is used up on it.
+func TestWhatAKeyBelongsTo(t *testing.T) {
+	e := newEnv(t)
+	v := e.post("/v1/orders", order("1", "account"), "Idempotency-Key", "k").view(t)
+	e.post("/v1/orders", order("2", "account"), "Idempotency-Key", "k").want(t, http.StatusUnprocessableEntity, "idempotency_key_reused")
+	e.post(path(v, domain.VerbAccept), "", "Idempotency-Key", "k").want(t, http.StatusUnprocessableEntity, "idempotency_key_reused")
+	other := e.place("2", "account")
+	for range 2 {
+		e.post(path(other, domain.VerbAccept), "", "Idempotency-Key", "k").want(t, http.StatusOK, "")
+	}
+	manager := e.token("manager", domain.Manager)
+	e.post(path(v, domain.VerbAccept), "", "Idempotency-Key", "k", "Authorization", manager).want(t, http.StatusOK, "")
 }
 
 func TestAccountOrderGoesThroughAllItsTabs(t *testing.T) {
@@ -106,7 +138,41 @@ func TestParkedOperationIsResumed(t *testing.T) {
 	pending.want(t, http.StatusAccepted, "")
 	e.record(v.ID, domain.Park{Request: e.lastEvent(v.ID), Reason: "no answer", Attempts: 3})
 	e.post(path(v, domain.VerbResume), `{"decision":"sometimes"}`).want(t, http.StatusUnprocessableEntity, "bad_value")
-	e.post(path(v, domain.VerbResume), `{"decision":"retry","evidence":"asked Stripe"}`).want(t, http.StatusAccepted, "")
+	e.post(path(v, domain.VerbResume), `{"decision":"adopt"}`).want(t, http.StatusUnprocessableEntity, "evidence_required")
+	e.post(path(v, domain.VerbResume), `{"decision":"settle"}`).want(t, http.StatusUnprocessableEntity, "external_reference_required")
+	e.post(path(v, domain.VerbResume), `{"decision":"retry","reference":"wire 1"}`).want(t, http.StatusUnprocessableEntity, "bad_value")
+	e.post(path(v, domain.VerbResume), `{"decision":"settle","reference":"`+strings.Repeat("x", 201)+`"}`).want(t, http.StatusUnprocessableEntity, "too_long")
+	e.post(path(v, domain.VerbResume), `{"decision":"retry"}`, "If-Match", `"3"`).want(t, http.StatusPreconditionFailed, "version_stale")
+	r := e.post(path(v, domain.VerbResume), `{"decision":"settle","reference":" wire 1 ","evidence":"seen at the bank"}`, "If-Match", `"4"`)
+	r.want(t, http.StatusAccepted, "")
+	if got := r.view(t); got.Parked != nil || got.Pending == nil || got.Version != 5 {
+		t.Errorf("decided: %s", r.body)
+	}
+	e.record(v.ID, domain.RecordCaptured{
+		PaymentIntent: "pi_1", Amount: v.Total, Currency: v.Currency,
+		Answer: domain.Answer{Request: e.lastEvent(v.ID), Source: domain.FromElsewhere, Reference: "wire 1"},
+	})
+	note := e.post(path(v, domain.VerbNote), `{"text":"paid by wire"}`).view(t)
+	if p := note.Payment; note.Tab != domain.TabPaid || p.Reference == nil || *p.Reference != "wire 1" || p.AmountCaptured == nil || *p.AmountCaptured != v.Total {
+		t.Errorf("settled: %+v", note)
+	}
+}
+
+// Who waits for the provider's answer is answered when there is none to wait for.
+func TestPreferWaitEndsWhenTheOperationIsParked(t *testing.T) {
+	e := newEnv(t)
+	v := e.accepted("1", "card")
+	capture := func() reply {
+		return e.post(path(v, domain.VerbCapture), "", "If-Match", `"2"`, "Prefer", "wait=30", "Idempotency-Key", "k")
+	}
+	e.post(path(v, domain.VerbCapture), "", "If-Match", `"2"`, "Idempotency-Key", "k").want(t, http.StatusAccepted, "")
+	e.record(v.ID, domain.Park{Request: e.lastEvent(v.ID), Reason: "no answer", Attempts: 3, StripeRequests: []string{"req_1"}})
+	r := capture()
+	r.want(t, http.StatusAccepted, "")
+	p := r.view(t).Parked
+	if p == nil || p.Act != domain.ActCapture || p.Reason != "no answer" || p.Attempts != 3 || len(p.Decisions) != 4 || p.StripeRequests[0] != "req_1" {
+		t.Errorf("parked: %s", r.body)
+	}
 }
 
 // record carries a command of the ledger itself out, beside the server.

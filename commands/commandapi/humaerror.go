@@ -3,6 +3,7 @@ package commandapi
 import (
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -12,7 +13,7 @@ import (
 
 var statusCodes = map[int]string{
 	http.StatusUnauthorized: CodeUnauthenticated, http.StatusForbidden: CodeForbidden, http.StatusNotFound: CodeNotFound,
-	http.StatusMethodNotAllowed: "method_not_allowed", http.StatusNotAcceptable: "not_acceptable",
+	http.StatusMethodNotAllowed: CodeMethodNotAllowed, http.StatusNotAcceptable: "not_acceptable",
 	http.StatusRequestTimeout: CodeTimeout, http.StatusConflict: "conflict",
 	http.StatusRequestEntityTooLarge: CodeTooLarge, http.StatusUnsupportedMediaType: CodeUnsupportedMedia,
 	http.StatusTooManyRequests: CodeRateLimited, http.StatusServiceUnavailable: CodeUnavailable,
@@ -62,5 +63,24 @@ func fromHuma(status int, message string, errs []error) *Problem {
 		}
 		p.Errors = append(p.Errors, v)
 	}
+	if status == http.StatusUnprocessableEntity && allInQuery(p.Errors) {
+		return BadQuery(p.Errors...)
+	}
 	return p
 }
+
+// allInQuery says whether all that is wrong is in query parameters, and then names each as it is written there.
+func allInQuery(wrong []domain.Violation) bool {
+	for _, v := range wrong {
+		if !strings.HasPrefix(v.Field, inQuery) {
+			return false
+		}
+	}
+	for i := range wrong {
+		wrong[i].Field = strings.TrimPrefix(wrong[i].Field, inQuery)
+	}
+	return len(wrong) > 0
+}
+
+// inQuery is how huma says that something is wrong with a query parameter.
+const inQuery = "query."

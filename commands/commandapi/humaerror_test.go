@@ -36,7 +36,7 @@ func TestHumasOwnErrorsAreProblems(t *testing.T) {
 		status int
 		code   string
 	}{
-		"/list?limit=x": {422, "bad_request"}, "/list?limit=11": {422, "bad_request"}, "/list": {404, "not_found"},
+		"/list?limit=x": {400, "bad_query"}, "/list?limit=11": {400, "bad_query"}, "/list": {404, "not_found"},
 		"/list?fail=rule": {409, "not_accepted"}, "/list?fail=inside": {500, "internal"},
 	} {
 		w := httptest.NewRecorder()
@@ -47,7 +47,7 @@ func TestHumasOwnErrorsAreProblems(t *testing.T) {
 		if strings.Contains(w.Body.String(), errSecret.Error()) {
 			t.Errorf("%s tells what is inside: %s", target, w.Body)
 		}
-		if strings.Contains(target, "limit") && !strings.Contains(w.Body.String(), `"field":"query.limit"`) {
+		if strings.Contains(target, "limit") && !strings.Contains(w.Body.String(), `"field":"limit"`) {
 			t.Errorf("%s does not say what is wrong where: %s", target, w.Body)
 		}
 	}

@@ -95,7 +95,7 @@ type lines struct {
 func readLines(body []byte) (*lines, error) {
 	l := &lines{results: []LineResult{}}
 	number := 0
-	for line := range bytes.Lines(body) {
+	for line := range bytes.Lines(bytes.TrimPrefix(body, []byte("\ufeff"))) { // some programs mark UTF-8 so
 		number++
 		if line = bytes.TrimSpace(line); len(line) == 0 {
 			continue

@@ -26,7 +26,7 @@ type document[B any] struct {
 
 // everywhere are the codes that every POST can be answered with.
 var everywhere = []domain.Code{
-	CodeKeyRequired, CodeBadRequest, domain.MalformedJSON, CodeUnauthenticated, CodeForbidden, CodeTimeout, CodeTooLarge,
+	CodeKeyRequired, CodeKeyInvalid, CodeBadRequest, domain.MalformedJSON, CodeUnauthenticated, CodeForbidden, CodeTimeout, CodeTooLarge,
 	CodeUnsupportedMedia, CodeKeyReused, domain.UnknownField, domain.DuplicateField, domain.WrongType, domain.RequiredField,
 	domain.BadValue, domain.TooLong, domain.CardNumberRefused, CodeRateLimited, CodeInternal, CodeUnavailable,
 }
@@ -47,14 +47,15 @@ func actCodes(versioned bool, own ...domain.Code) []domain.Code {
 
 // codeStatus is the status that a code is answered with, for those that are not the rules' (409).
 var codeStatus = map[domain.Code]int{
-	CodeKeyRequired: 400, CodeBadRequest: 400, domain.MalformedJSON: 400, CodeBadIfMatch: 400,
+	CodeKeyRequired: 400, CodeKeyInvalid: 400, CodeBadRequest: 400, domain.MalformedJSON: 400, CodeBadIfMatch: 400,
 	CodeUnauthenticated: 401, CodeForbidden: 403, domain.OrderNotFound: 404, access.TokenNotFound: 404, CodeTimeout: 408,
 	CodeVersionStale: 412, CodeTooLarge: 413, CodeUnsupportedMedia: 415,
 	CodeKeyReused: 422, domain.UnknownField: 422, domain.DuplicateField: 422, domain.WrongType: 422,
 	domain.RequiredField: 422, domain.BadValue: 422, domain.TooLong: 422, domain.CardNumberRefused: 422,
 	domain.TotalsMismatch: 422, domain.UnknownCurrency: 422, domain.AccountNumberRequired: 422,
 	domain.PaymentIntentRequired: 422, domain.ReferenceRequired: 422, domain.TextRequired: 422,
-	CodeVersionRequired: 428, CodeRateLimited: 429, CodeInternal: 500, CodePaymentUnavailable: 503, CodeUnavailable: 503,
+	domain.EvidenceRequired: 422,
+	CodeVersionRequired:     428, CodeRateLimited: 429, CodeInternal: 500, CodePaymentUnavailable: 503, CodeUnavailable: 503,
 }
 
 // register adds one endpoint. Errors of the handler become problems here.

@@ -52,7 +52,7 @@ type (
 )
 
 // maxReference bounds a reference in somebody else's books, in characters.
-const maxReference = 200
+const maxReference = domain.MaxReference
 
 type placeInput struct {
 	Keyed

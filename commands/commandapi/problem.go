@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math"
 	"net/http"
@@ -24,6 +25,7 @@ var ErrForbidden = errors.New("the role does not permit this")
 // The codes of problems that are not the domain's.
 const (
 	CodeKeyRequired        = "idempotency_key_required"
+	CodeKeyInvalid         = "idempotency_key_invalid"
 	CodeKeyReused          = "idempotency_key_reused"
 	CodeVersionRequired    = "version_required"
 	CodeVersionStale       = "version_stale"
@@ -39,6 +41,8 @@ const (
 	CodeInternal           = "internal"
 	CodeTimeout            = "request_timeout"
 	CodeBadRequest         = "bad_request"
+	CodeBadQuery           = "bad_query"
+	CodeMethodNotAllowed   = "method_not_allowed"
 	CodeNotFound           = "not_found"
 )
 
@@ -59,6 +63,17 @@ type Problem struct {
 // New returns a problem with a status, a stable code, and a sentence for a person.
 func New(status int, code, detail string) *Problem {
 	return &Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Code: code, Detail: detail}
+}
+
+// BadQuery is the one answer to queries whose parameters can't be answered: each violation names one.
+func BadQuery(wrong ...domain.Violation) *Problem {
+	detail := "The query can't be answered."
+	for _, v := range wrong {
+		detail += fmt.Sprintf(" The parameter %s: %s.", v.Field, v.Message)
+	}
+	p := New(http.StatusBadRequest, CodeBadQuery, detail)
+	p.Errors = wrong
+	return p
 }
 
 func (p *Problem) Error() string { return p.Code + ": " + p.Detail }

@@ -16,8 +16,9 @@ import (
 const limiters = 10_000
 
 // RateLimit lets every actor, and every address without one, make perSecond requests a second, and burst of them at once. The
-// others are answered 429 with Retry-After. It belongs inside Authenticate. perSecond of zero or less sets no limit.
-func RateLimit(perSecond float64, burst int) func(http.Handler) http.Handler {
+// others are answered 429 with Retry-After, by refuse where that is given. It belongs inside Authenticate. perSecond of zero or
+// less sets no limit.
+func RateLimit(perSecond float64, burst int, refuse Refuse) func(http.Handler) http.Handler {
 	if perSecond <= 0 {
 		return func(next http.Handler) http.Handler { return next }
 	}
@@ -44,7 +45,7 @@ func RateLimit(perSecond float64, burst int) func(http.Handler) http.Handler {
 				reserved.Cancel()
 				p := New(http.StatusTooManyRequests, CodeRateLimited, "Too many requests. Wait, then send the same request again.")
 				p.RetryAfter = time.Duration(math.Ceil(wait.Seconds())) * time.Second
-				p.Write(w)
+				refuse.answer(w, r, p)
 				return
 			}
 			next.ServeHTTP(w, r)

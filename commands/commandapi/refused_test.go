@@ -27,9 +27,9 @@ func TestBadInputHasItsCodeAndAppendsNothing(t *testing.T) {
 		code             string
 	}{
 		{"no key", "/v1/orders", placed(), []string{"Idempotency-Key", ""}, 400, "idempotency_key_required"},
-		{"a key with spaces", "/v1/orders", placed(), []string{"Idempotency-Key", "a b"}, 400, "idempotency_key_required"},
-		{"a key that is too long", "/v1/orders", placed(), []string{"Idempotency-Key", strings.Repeat("k", 256)}, 400, "idempotency_key_required"},
-		{"a key beyond ASCII", "/v1/orders", placed(), []string{"Idempotency-Key", "schlüssel"}, 400, "idempotency_key_required"},
+		{"a key with spaces", "/v1/orders", placed(), []string{"Idempotency-Key", "a b"}, 400, "idempotency_key_invalid"},
+		{"a key that is too long", "/v1/orders", placed(), []string{"Idempotency-Key", strings.Repeat("k", 256)}, 400, "idempotency_key_invalid"},
+		{"a key beyond ASCII", "/v1/orders", placed(), []string{"Idempotency-Key", "schlüssel"}, 400, "idempotency_key_invalid"},
 		{"no type", "/v1/orders", placed(), []string{"Content-Type", ""}, 415, "unsupported_media_type"},
 		{"another type", "/v1/orders", placed(), []string{"Content-Type", "text/plain"}, 415, "unsupported_media_type"},
 		{"a form", "/v1/orders", "a=b", []string{"Content-Type", "application/x-www-form-urlencoded"}, 415, "unsupported_media_type"},
@@ -64,6 +64,7 @@ func TestBadInputHasItsCodeAndAppendsNothing(t *testing.T) {
 		{"no reversal owed", path(account, domain.VerbReversal), `{"external_reference":"x"}`, nil, 409, "no_reversal_owed"},
 		{"no card", path(account, domain.VerbReauthorize), "", nil, 409, "not_a_card_order"},
 		{"no reference", path(account, domain.VerbCapture), "", []string{"If-Match", `"2"`}, 422, "external_reference_required"},
+		{"a reference where money is held", path(v, domain.VerbCapture), `{"external_reference":"INV-1"}`, []string{"If-Match", `"2"`}, 422, "bad_value"},
 		{"a long reference", path(account, domain.VerbCapture), `{"external_reference":"` + strings.Repeat("x", 201) + `"}`, []string{"If-Match", `"2"`}, 422, "too_long"},
 		{"a long reason", path(v, domain.VerbCancel), `{"reason":"` + strings.Repeat("x", 501) + `"}`, []string{"If-Match", `"2"`}, 422, "too_long"},
 		{"a reason with a bell", path(v, domain.VerbCancel), `{"reason":"\u0007"}`, []string{"If-Match", `"2"`}, 422, "bad_value"},

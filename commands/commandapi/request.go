@@ -31,7 +31,7 @@ const bodyTimeout = 10 * time.Second
 
 // Keyed is what every POST brings along.
 type Keyed struct {
-	Key string `header:"Idempotency-Key" required:"true" minLength:"1" maxLength:"255" pattern:"^[!-~]+$" doc:"Names the request: the same key and body are carried out once, for ever, and answered as the first time" example:"4f2c1c1e-accept"`
+	Key string `header:"Idempotency-Key" required:"true" minLength:"1" maxLength:"255" pattern:"^[!-~]+$" doc:"Names the request: the same key and body are carried out once, for ever, and answered as the first time; another body is refused. A key belongs to the actor who sends it and, for a command on an order, to that order: on another order it is another key. Of placements it is the actor's alone, places one order, and is used up on that order, too" example:"4f2c1c1e-accept"`
 
 	http huma.Context
 }
@@ -42,14 +42,15 @@ func (k *Keyed) Resolve(ctx huma.Context) []error {
 	return nil
 }
 
-// Command is the id of the command that an actor names by its key; 400 idempotency_key_required when there is none.
+// Command is the id of the command that an actor names by its key; 400 idempotency_key_required when there is none, and
+// idempotency_key_invalid for one that is none.
 func (k *Keyed) Command(a domain.Actor) (uuid.UUID, error) {
 	switch {
 	case k.Key == "":
 		return uuid.Nil, New(http.StatusBadRequest, CodeKeyRequired,
 			"Send an Idempotency-Key header: a new one for a new request, the same one to repeat a request.")
 	case len(k.Key) > 255 || strings.ContainsFunc(k.Key, func(r rune) bool { return r < '!' || r > '~' }):
-		return uuid.Nil, New(http.StatusBadRequest, CodeKeyRequired,
+		return uuid.Nil, New(http.StatusBadRequest, CodeKeyInvalid,
 			"The Idempotency-Key must be 1 to 255 visible ASCII characters without spaces.")
 	}
 	return commands.CommandID(a.ID, k.Key), nil

@@ -134,9 +134,6 @@ func (a *attempt) run(ctx context.Context, readFirst bool) error {
 			return a.park(ctx, "It was not done within the time for which Stripe remembers a request.")
 		}
 	}
-	if (e.Kind == Refund || e.Kind == Return) && e.Charge == "" {
-		return a.park(ctx, "The payment was settled outside Stripe, so Stripe can't give it back. Give it back there, then settle this with the reference.")
-	}
 	return a.ask(ctx)
 }
 

@@ -73,7 +73,7 @@ func (s snapshot) folded() (State, Watched) {
 func (s snapshot) save(path string, st State, w Watched) (err error) {
 	s.Version = snapshotVersion
 	s.Open = slices.SortedFunc(maps.Values(st), func(a, b Effect) int { return slices.Compare(a.Order[:], b.Order[:]) })
-	s.Holds = slices.SortedFunc(maps.Values(w.Holds), func(a, b Hold) int { return slices.Compare(a.Order[:], b.Order[:]) })
+	s.Holds = sortedHolds(w.Holds)
 	s.Hints = slices.SortedFunc(maps.Values(w.Hints), func(a, b Hint) int { return strings.Compare(a.ID, b.ID) })
 	b, err := json.Marshal(s)
 	if err != nil {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -202,11 +204,11 @@ func (w *sweeper) holds(ctx context.Context, _ time.Time) error {
 func (s *Saga) watchedHolds() []Hold {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all := make([]Hold, 0, len(s.watched.Holds))
-	for _, h := range s.watched.Holds {
-		all = append(all, h)
-	}
-	return all
+	return sortedHolds(s.watched.Holds)
+}
+
+func sortedHolds(holds map[uuid.UUID]Hold) []Hold {
+	return slices.SortedFunc(maps.Values(holds), func(a, b Hold) int { return slices.Compare(a.Order[:], b.Order[:]) })
 }
 
 // order finds the order of a payment; the zero Order when it is none of this ledger's.

@@ -89,6 +89,7 @@ func TestCheckWithoutAnAnswer(t *testing.T) {
 	}
 }
 
+// A simulator without disputes says so, and all that comes before them is well.
 func TestCheckOfTheSimulatorsAccount(t *testing.T) {
 	sim := simtest.Start(t)
 	hold(t, sim, "pm_card_visa")

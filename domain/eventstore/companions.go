@@ -25,10 +25,12 @@ type PaymentClaimed struct {
 	OrderID uuid.UUID `json:"order_id"`
 }
 
-// KeyReserved: an Idempotency-Key was used to place this order; stream command-<command id>.
+// KeyReserved: an Idempotency-Key was used to place this order, or for an act that was done already and so left no event with
+// the order; see KeyStream.
 type KeyReserved struct {
 	OrderID     uuid.UUID `json:"order_id"`
 	RequestHash string    `json:"request_hash"`
+	Version     int       `json:"version"` // of the order as it was answered
 }
 
 // StripeEventReceived: Stripe told of something; the first event of stream webhook-<Stripe's event id>, which is never made
@@ -59,7 +61,7 @@ func (PaymentClaimed) EventType() string      { return "PaymentClaimed" }
 func (KeyReserved) EventType() string         { return "KeyReserved" }
 
 // Categories are the categories of streams that the log holds: orders, notices to people, webhooks, tokens, claims of
-// PaymentIntents, and keys of placements.
+// PaymentIntents, and keys of requests that left no event with an order.
 var Categories = []string{"order", "notice", "webhook", "access", "payment", "command"}
 
 // OrderStream is the name of an order's stream.
@@ -80,3 +82,12 @@ func WebhookStream(eventID string) string { return "webhook-" + eventID }
 
 // PaymentStream is the name of the stream by which a PaymentIntent is claimed.
 func PaymentStream(paymentIntent string) string { return "payment-" + paymentIntent }
+
+// PlacementKeyStream is the name of the stream by which the key of a placement is reserved: an actor's key places one order.
+func PlacementKeyStream(command uuid.UUID) string { return "command-" + command.String() }
+
+// KeyStream is the name of the stream by which the key of an act on an order is reserved. Another order's act may have the
+// same key, so the id is that of the event which the command would have made there.
+func KeyStream(command, order uuid.UUID) string {
+	return "command-" + uuid.NewSHA1(command, []byte(OrderStream(order))).String()
+}

@@ -94,7 +94,7 @@ var examples = []domain.Event{
 		Livemode: true, Created: at, SHA256: strings.Repeat("a1", 32),
 	},
 	eventstore.StripeEventHandled{Outcome: "recorded", OrderID: order},
-	eventstore.KeyReserved{OrderID: order, RequestHash: strings.Repeat("c3", 32)},
+	eventstore.KeyReserved{OrderID: order, RequestHash: strings.Repeat("c3", 32), Version: 3},
 }
 
 var envelope = eventstore.Envelope{

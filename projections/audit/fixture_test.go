@@ -126,7 +126,7 @@ func hold(intent string) domain.Authorization {
 }
 
 // captured is Stripe's yes to a capture.
-func (b *book) captured(id uuid.UUID) domain.Command {
+func (b *book) captured(id uuid.UUID) domain.RecordCaptured {
 	return domain.RecordCaptured{
 		PaymentIntent: b.orders[id].Hold.PaymentIntent, Charge: "ch_1", Amount: 9500, Currency: "USD", Answer: b.answer(id),
 	}

@@ -44,6 +44,7 @@ const (
 	BadRule     Kind = "rule"     // the rules could not have made the event where it stands
 	BadDigest   Kind = "digest"   // the log as a whole is not the one that the digest was taken of
 	Gap         Kind = "gap"      // the store itself misses an event
+	Ended       Kind = "end"      // the log ends before the position up to which it was to be looked at
 )
 
 func (d *Difference) Error() string {
@@ -59,16 +60,27 @@ func differs(r eventstore.Recorded, k Kind, format string, args ...any) *Differe
 	}
 }
 
+// EndError says that a log ends before the position up to which it was to be read.
+type EndError struct{ End, Until eventstore.Position }
+
+func (e *EndError) Error() string {
+	return fmt.Sprintf("the log ends at %d, before position %d", e.End, e.Until)
+}
+
 // pageSize is how many events are asked for at once.
 const pageSize = 1000
 
-// follow hands each event up to the head as it is now, or to until if that is not zero and comes first, to see.
+// follow hands each event up to the head as it is now, or to until if that is not zero, to see. A log that does not reach until is
+// an *EndError.
 func follow(ctx context.Context, log Log, until eventstore.Position, see func(eventstore.Recorded) error) error {
 	end, err := log.Head(ctx)
 	if err != nil {
 		return err
 	}
-	if until > 0 && until < end {
+	switch {
+	case until > end:
+		return &EndError{End: end, Until: until}
+	case until > 0:
 		end = until
 	}
 	if end == 0 {

@@ -14,7 +14,7 @@ import (
 
 // Moment is up to where a Replay goes. The zero Moment is now.
 type Moment struct {
-	// Position is the last position that counts; zero for all.
+	// Position is the last position that counts, which the log must reach; zero for all.
 	Position eventstore.Position
 	// AsOf is the last instant that counts, by the events' own clock; zero for all.
 	AsOf time.Time
@@ -44,8 +44,8 @@ type Stood struct {
 }
 
 // Replay folds the log anew up to a moment. Every event of an order counts only with all before it: clocks of several
-// machines may disagree, the order of the log does not. Errors: a *Difference for an event that can't be read, and those of
-// the log.
+// machines may disagree, the order of the log does not. Errors: a *Difference for an event that can't be read, an *EndError,
+// and those of the log.
 func Replay(ctx context.Context, log Log, codec eventstore.Codec, m Moment) (Standing, error) {
 	p := &player{codec: codec, asOf: m.AsOf, orders: map[string]*domain.Order{}, over: map[string]bool{}}
 	if err := follow(ctx, log, m.Position, p.see); err != nil {

@@ -108,7 +108,7 @@ func moneyCommandOf(o domain.Order, e domain.Event) (domain.Command, error) {
 	case domain.RefundPending:
 		return domain.RecordRefundPending(e), nil
 	case domain.Refunded:
-		if o.Method == domain.Account {
+		if e.Answer == (domain.Answer{}) { // on account, or paid outside Stripe: nobody had to be asked
 			return domain.Refund{Reason: e.Reason}, nil
 		}
 		return domain.RecordRefunded{Refund: e.Refund, Amount: e.Amount, Currency: e.Currency, Answer: e.Answer}, nil
@@ -150,7 +150,7 @@ func placeOf(e domain.Placed) (domain.Command, error) {
 }
 
 // companion says why an event has no place in a companion stream; empty when it has.
-func companion(r eventstore.Recorded, e domain.Event) string {
+func companion(r eventstore.Recorded, e domain.Event, env eventstore.Envelope) string {
 	category, _, err := eventstore.CheckStream(r.Stream)
 	if err != nil {
 		return err.Error()
@@ -173,6 +173,9 @@ func companion(r eventstore.Recorded, e domain.Event) string {
 	}
 	switch {
 	case home == category && first == (r.Revision == 0):
+		if kept, ok := e.(eventstore.KeyReserved); ok {
+			return reserved(r.Stream, kept, env)
+		}
 		return ""
 	case home == category && first:
 		return "it can only be the first of its stream"
@@ -182,6 +185,19 @@ func companion(r eventstore.Recorded, e domain.Event) string {
 		return fmt.Sprintf("%s belongs in a stream %s-…", r.Type, home)
 	case isOrderEvent(e):
 		return fmt.Sprintf("%s belongs in a stream order-…", r.Type)
+	}
+	return ""
+}
+
+// reserved says why a key is not kept as its request would have it; empty when it is.
+func reserved(stream string, e eventstore.KeyReserved, env eventstore.Envelope) string {
+	switch {
+	case stream != eventstore.PlacementKeyStream(env.CommandID) && stream != eventstore.KeyStream(env.CommandID, e.OrderID):
+		return fmt.Sprintf("it keeps the key of command %s, which has a stream of its own", env.CommandID)
+	case e.RequestHash != env.RequestHash:
+		return "it keeps its key for another request than its own"
+	case e.Version < 1:
+		return "it was answered with no version of its order"
 	}
 	return ""
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash"
 	"time"
@@ -43,7 +44,7 @@ func (r Report) String() string {
 type Options struct {
 	// Codec reads the events.
 	Codec eventstore.Codec
-	// Until ends at a position; zero ends at the head as it is when Verify begins.
+	// Until ends at a position, which the log must reach; zero ends at the head as it is when Verify begins.
 	Until eventstore.Position
 	// Digest, when given, is that of an earlier Report whose Position is Until: the log must still be the same.
 	Digest string
@@ -58,6 +59,9 @@ func Verify(ctx context.Context, log Log, o Options) (Report, error) {
 	began := time.Now()
 	v := &verifier{codec: o.Codec, streams: map[string]*stream{}, digest: sha256.New()}
 	err := follow(ctx, log, o.Until, v.see)
+	if short := (*EndError)(nil); errors.As(err, &short) {
+		err = &Difference{Position: short.End, Revision: eventstore.NoStream, Kind: Ended, Why: short.Error()}
+	}
 	report := v.report()
 	report.Took = time.Since(began)
 	report.Seconds = report.Took.Seconds()
@@ -132,7 +136,7 @@ func (v *verifier) judge(r eventstore.Recorded, s *stream, e domain.Event, env e
 		return differs(r, BadRule, "it says of no instant that it happened then")
 	}
 	if s.order == nil {
-		if why := companion(r, e); why != "" {
+		if why := companion(r, e, env); why != "" {
 			return differs(r, BadRule, "%s", why)
 		}
 		return nil

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -230,6 +231,47 @@ func TestCompanionsMustBeWhereTheyBelong(t *testing.T) {
 	}
 }
 
+func TestKeysAreKeptForTheirOwnRequests(t *testing.T) {
+	hash, command := strings.Repeat("c3", 32), uuid.NewSHA1(uuid.Nil, []byte("key"))
+	order := domain.OrderID("acme", "new")
+	good := eventstore.KeyReserved{OrderID: order, RequestHash: hash, Version: 1}
+	for _, c := range []struct {
+		name, stream string
+		event        eventstore.KeyReserved
+		why          string
+	}{
+		{"of a placement", eventstore.PlacementKeyStream(command), good, ""},
+		{"of an act", eventstore.KeyStream(command, order), good, ""},
+		{"in another command's stream", eventstore.KeyStream(uuid.Max, order), good, "stream of its own"},
+		{"for another order", eventstore.KeyStream(command, order), eventstore.KeyReserved{OrderID: uuid.Max, RequestHash: hash, Version: 1}, "stream of its own"},
+		{"for another request", eventstore.KeyStream(command, order), eventstore.KeyReserved{OrderID: order, RequestHash: "x", Version: 1}, "another request"},
+		{"at no version", eventstore.KeyStream(command, order), eventstore.KeyReserved{OrderID: order, RequestHash: hash}, "no version"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b, codec := small(t), eventstore.Codec{}
+			stored, err := codec.Encode(c.stream, c.event)
+			if err != nil {
+				t.Fatal(err)
+			}
+			stored.ID = uuid.NewSHA1(command, []byte(c.stream))
+			sealed, _, err := eventstore.Seal(c.stream, 0, stored, eventstore.Envelope{
+				Schema: 1, OccurredAt: b.now, Actor: clerk, CommandID: command, RequestHash: hash,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := b.store.Append(t.Context(), c.stream, eventstore.NoStream, sealed); err != nil {
+				t.Fatal(err)
+			}
+			_, err = audit.Verify(t.Context(), b.store, audit.Options{})
+			d := (*audit.Difference)(nil)
+			if c.why == "" && err != nil || c.why != "" && (!errors.As(err, &d) || d.Kind != audit.BadRule || !strings.Contains(d.Why, c.why)) {
+				t.Errorf("error %v, want a difference about %q", err, c.why)
+			}
+		})
+	}
+}
+
 func TestGapOfTheStoreIsADifference(t *testing.T) {
 	b := small(t)
 	b.store.Drop(3)
@@ -265,8 +307,32 @@ func TestDigestKeepsTheEnd(t *testing.T) {
 	}
 	_, err = audit.Verify(t.Context(), log[:len(log)-1], kept)
 	d := (*audit.Difference)(nil)
+	if !errors.As(err, &d) || d.Kind != audit.Ended {
+		t.Errorf("error %v, want a log that ends too early", err)
+	}
+	_, err = audit.Verify(t.Context(), b.store, audit.Options{Until: before.Position, Digest: strings.Repeat("0", 64)})
 	if !errors.As(err, &d) || d.Kind != audit.BadDigest {
 		t.Errorf("error %v, want a difference of the digest", err)
+	}
+}
+
+func TestALogThatDoesNotReachThePosition(t *testing.T) {
+	b := small(t)
+	head, err := b.store.Head(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = audit.Verify(t.Context(), b.store, audit.Options{Until: head + 1})
+	d := (*audit.Difference)(nil)
+	if !errors.As(err, &d) || d.Kind != audit.Ended || !strings.Contains(d.Why, "the log ends at "+strconv.FormatUint(uint64(head), 10)) {
+		t.Errorf("verify: %v", err)
+	}
+	short := (*audit.EndError)(nil)
+	if _, err := audit.Replay(t.Context(), b.store, eventstore.Codec{}, audit.Moment{Position: head + 1}); !errors.As(err, &short) || short.End != head {
+		t.Errorf("replay: %v", err)
+	}
+	if _, err := audit.Replay(t.Context(), b.store, eventstore.Codec{}, audit.Moment{Position: head}); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -301,7 +367,8 @@ func TestVerifyAcceptsAllThatTheRulesMake(t *testing.T) {
 // anyCommand makes commands that an order may or may not be fit for.
 var anyCommand = map[string]func(b *book, id uuid.UUID) domain.Command{
 	"accept":  func(*book, uuid.UUID) domain.Command { return domain.Accept{} },
-	"capture": func(*book, uuid.UUID) domain.Command { return domain.Capture{ExternalReference: " INV-1 "} },
+	"capture": func(*book, uuid.UUID) domain.Command { return domain.Capture{} },
+	"entry":   func(*book, uuid.UUID) domain.Command { return domain.Capture{ExternalReference: " INV-1 "} },
 	"ship":    func(*book, uuid.UUID) domain.Command { return domain.Ship{} },
 	"ship tracked": func(*book, uuid.UUID) domain.Command {
 		return domain.Ship{Tracking: []domain.Tracking{{Carrier: "ups", Number: "1"}}}
@@ -321,8 +388,33 @@ var anyCommand = map[string]func(b *book, id uuid.UUID) domain.Command{
 	"note": func(b *book, _ uuid.UUID) domain.Command {
 		return domain.AddNote{NoteID: uuid.NewSHA1(uuid.Nil, []byte(b.now.String())), Text: "note"}
 	},
-	"retry":    func(*book, uuid.UUID) domain.Command { return domain.Resume{Decision: domain.Retry, Evidence: "seen"} },
-	"abandon":  func(*book, uuid.UUID) domain.Command { return domain.Resume{Decision: domain.Abandon} },
+	"retry":   func(*book, uuid.UUID) domain.Command { return domain.Resume{Decision: domain.Retry, Evidence: "seen"} },
+	"abandon": func(*book, uuid.UUID) domain.Command { return domain.Resume{Decision: domain.Abandon} },
+	"adopt": func(*book, uuid.UUID) domain.Command {
+		return domain.Resume{Decision: domain.Adopt, Evidence: " ch_1 "}
+	},
+	"settle": func(*book, uuid.UUID) domain.Command {
+		return domain.Resume{Decision: domain.Settle, Reference: " wire 1 "}
+	},
+	"settled": func(b *book, id uuid.UUID) domain.Command { return b.settled(id) },
+	"captured in part": func(b *book, id uuid.UUID) domain.Command {
+		c := b.captured(id)
+		c.Amount = 9000
+		return c
+	},
+	"captured by somebody": func(b *book, id uuid.UUID) domain.Command {
+		c := b.captured(id)
+		c.Answer = domain.Answer{Source: domain.FromStripe}
+		return c
+	},
+	"refunded by somebody": func(b *book, id uuid.UUID) domain.Command {
+		return domain.RecordRefunded{
+			Refund: "re_3", Amount: b.orders[id].Taken, Currency: "USD", Answer: domain.Answer{Source: domain.FromStripe},
+		}
+	},
+	"refund fails later": func(b *book, id uuid.UUID) domain.Command {
+		return domain.RecordRefundFailed{Refund: b.orders[id].Refund, Answer: domain.Answer{Source: domain.FromStripe}}
+	},
 	"captured": func(b *book, id uuid.UUID) domain.Command { return b.captured(id) },
 	"capture fails": func(b *book, id uuid.UUID) domain.Command {
 		return domain.RecordCaptureFailed{Failure: domain.Failure{Code: "card_declined"}, Answer: b.answer(id)}
@@ -355,6 +447,9 @@ var anyCommand = map[string]func(b *book, id uuid.UUID) domain.Command{
 	"disputed": func(*book, uuid.UUID) domain.Command {
 		return domain.RecordDisputeOpened{Dispute: "dp_1", Amount: 9500}
 	},
+	"dispute lost": func(*book, uuid.UUID) domain.Command {
+		return domain.RecordDisputeClosed{Dispute: "dp_1", Outcome: "lost"}
+	},
 	"dispute closed": func(*book, uuid.UUID) domain.Command {
 		return domain.RecordDisputeClosed{Dispute: "dp_1", Outcome: "won"}
 	},
@@ -368,4 +463,17 @@ var anyCommand = map[string]func(b *book, id uuid.UUID) domain.Command{
 		b.now = b.now.Add(24 * time.Hour)
 		return domain.RecordConfirmationMissed{Now: b.now}
 	},
+}
+
+// settled is what is recorded of an order whose money a person settled outside Stripe.
+func (b *book) settled(id uuid.UUID) domain.Command {
+	o := b.orders[id]
+	a := domain.Answer{Request: o.Pending.Request, Source: domain.FromElsewhere, Reference: o.Pending.Reference}
+	switch o.Pending.Act {
+	case domain.ActRefund:
+		return domain.RecordRefunded{Amount: o.Taken, Currency: o.Currency, Answer: a}
+	case domain.ActCancel:
+		return domain.RecordCancelled{How: domain.SettledElsewhere, Answer: a}
+	}
+	return domain.RecordCaptured{PaymentIntent: o.Hold.PaymentIntent, Amount: o.Total, Currency: o.Currency, Answer: a}
 }

@@ -166,7 +166,7 @@ func TestFormsForWhatIsAllowed(t *testing.T) {
 		{"onaccount", domain.Account, []domain.Event{domain.Accepted{}}, "capture ship notes", "cancel capture ship notes"},
 		{"owed", domain.Account, []domain.Event{domain.Accepted{}, domain.Shipped{}}, "capture tracking notes", "refund capture tracking notes"},
 		{"reversal", domain.Account, []domain.Event{domain.Accepted{}, domain.PaymentCaptured{ExternalReference: "I1"}, refunded}, "reversal notes", "reversal notes"},
-		{"parked", domain.Card, []domain.Event{domain.Accepted{}, pending, domain.Parked{Reason: "Stripe says both"}}, "notes", "resume notes"},
+		{"parked", domain.Card, []domain.Event{domain.Accepted{}, pending, domain.Parked{Reason: "Stripe says both"}}, "notes", "notes"},
 	} {
 		id := s.l.Place(t, clerk, querytest.Placed(c.number, c.method), c.then...)
 		for role, want := range map[domain.Role]string{domain.Viewer: "", domain.Auditor: "", domain.Clerk: c.clerk, domain.Manager: c.manager} {

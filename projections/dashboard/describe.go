@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/orderledger/orderledger/domain"
@@ -20,14 +21,17 @@ func describe(e domain.Event, c domain.Currency) (title, detail string) {
 	case domain.ShipRequested:
 		return "Shipment asked for; the payment is captured first", join(c.Format(e.Amount), tracking(e.Tracking))
 	case domain.PaymentCaptured:
-		if e.ExternalReference != "" {
+		switch {
+		case e.ExternalReference != "":
 			return "Entry recorded", join(c.Format(e.Amount), e.ExternalReference)
+		case e.Source == domain.FromElsewhere:
+			return "Paid outside Stripe", join(c.Format(e.Amount), e.Reference)
 		}
-		return "Payment captured", join(c.Format(e.Amount), e.Charge)
+		return "Payment captured" + byWhom(e.Answer), join(c.Format(e.Amount), e.Charge)
 	case domain.CaptureFailed:
 		return "Capture failed", failure(e.Failure)
 	case domain.AuthorizationExpired:
-		return "The hold on the card is gone", e.Reason
+		return "The hold on the card is gone", holdEnded(e.Reason)
 	case domain.Reauthorized:
 		return "Payment authorized anew", e.Authorization.PaymentIntent
 	case domain.Shipped:
@@ -49,31 +53,87 @@ func describeMoney(e domain.Event, c domain.Currency) (title, detail string) {
 	case domain.RefundRequested:
 		return "Refund asked of Stripe", join(c.Format(e.Amount), e.Reason)
 	case domain.RefundPending:
-		return "Refund under way at Stripe", join(c.Format(e.Amount), e.Refund)
+		return "Refund under way at Stripe" + byWhom(e.Answer), join(c.Format(e.Amount), e.Refund)
 	case domain.Refunded:
-		return "Refunded", join(c.Format(e.Amount), e.Refund, e.Reason)
+		if e.Source == domain.FromElsewhere {
+			return "Refunded outside Stripe", join(c.Format(e.Amount), e.Reference, e.Reason)
+		}
+		return "Refunded" + byWhom(e.Answer), join(c.Format(e.Amount), e.Refund, e.Reason)
 	case domain.RefundFailed:
-		return "Refund failed", failure(e.Failure)
+		return "Refund failed: the money is with you", join(failure(e.Failure), e.Refund)
 	case domain.ReversalRecorded:
 		return "Reversal recorded", e.ExternalReference
 	case domain.CancelRequested:
 		return "Cancellation asked for", join(c.Format(e.Amount), e.Reason)
 	case domain.Cancelled:
-		return "Cancelled", join(words(e.How), e.Reason)
+		return "Cancelled", join(words(e.How), e.Reference, e.Reason)
 	case domain.CancelFailed:
 		return "Cancelling failed", failure(e.Failure)
 	case domain.DisputeOpened:
-		return "The customer disputes the charge", join(c.Format(e.Amount), e.Reason)
+		return "The customer disputes the charge at the bank", join(c.Format(e.Amount), words(e.Reason))
 	case domain.DisputeClosed:
-		return "Dispute closed", words(e.Outcome)
+		return disputeEnded(e.Outcome), e.Dispute
 	case domain.ExternalChangeSeen:
-		return "Seen at Stripe, not asked for here", join(e.Object, words(e.Change))
+		amount := ""
+		if e.Amount != 0 {
+			amount = c.Format(e.Amount)
+		}
+		return "Seen at Stripe: " + lower(meaning(e.Change)), join(amount, e.Object)
 	case domain.Parked:
-		return "Waits for a person", e.Reason
+		return "Stopped, and waits for a decision", join(e.Reason, times(e.Attempts))
 	case domain.Resumed:
-		return "Decided: " + string(e.Decision), e.Evidence
+		return "Decided: " + lower(decisionLabels[e.Decision]), join(e.Reference, e.Evidence)
 	}
 	return e.EventType(), ""
+}
+
+// byWhom says of a fact about money that nobody asked for here who did it.
+func byWhom(a domain.Answer) string {
+	if a.Source == domain.FromStripe {
+		return " at Stripe, not by us"
+	}
+	return ""
+}
+
+// holdEnded says why a hold is gone, by Stripe's reason.
+func holdEnded(reason string) string {
+	switch reason {
+	case "":
+		return ""
+	case "automatic", "expired":
+		return "It ran out"
+	}
+	return "Let go at Stripe: " + lower(words(reason))
+}
+
+func disputeEnded(outcome string) string {
+	switch outcome {
+	case "won":
+		return "Dispute won: the money stays with you"
+	case "lost":
+		return "Dispute lost: the bank gave the money back to the customer"
+	case "warning_closed":
+		return "The bank's inquiry is closed: the money stays with you"
+	}
+	return "Dispute closed: " + lower(words(outcome))
+}
+
+func times(n int) string {
+	switch n {
+	case 0:
+		return ""
+	case 1:
+		return "tried once"
+	}
+	return fmt.Sprintf("tried %d times", n)
+}
+
+// lower makes a sentence the second half of another.
+func lower(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToLower(s[:1]) + strings.TrimSuffix(s[1:], ".")
 }
 
 func failure(f domain.Failure) string { return join(f.Message, f.DeclineCode) }

@@ -33,6 +33,7 @@ type Act struct {
 type Form struct {
 	ExternalReference string            // capture on account, reversal
 	Reason            string            // refund, cancel; the evidence for resume
+	Reference         string            // resume: by what it was settled outside Stripe
 	Text              string            // notes
 	PaymentIntent     string            // reauthorize; empty: authorize anew where the program can
 	Decision          domain.Decision   // resume
@@ -80,7 +81,7 @@ var style []byte
 
 var pages = func() map[string]*template.Template {
 	m := map[string]*template.Template{}
-	for _, name := range []string{"list", "order", "confirm", "message"} {
+	for _, name := range []string{"list", "order", "confirm", "message", "parked"} {
 		m[name] = template.Must(template.New("layout.html").Funcs(functions).
 			ParseFS(templateFiles, "templates/layout.html", "templates/"+name+".html"))
 	}
@@ -89,7 +90,7 @@ var pages = func() map[string]*template.Template {
 
 type dashboard struct{ Deps }
 
-// Handler serves the pages: /, /orders…, and /static/. It needs the actor in the request's context.
+// Handler serves the pages: /, /orders…, /parked, and /static/. It needs the actor in the request's context.
 func Handler(d Deps) http.Handler {
 	if d.Wait == 0 {
 		d.Wait = DefaultWait
@@ -97,8 +98,9 @@ func Handler(d Deps) http.Handler {
 	b := &dashboard{d}
 	mux := http.NewServeMux()
 	mux.Handle("GET /{$}", http.RedirectHandler("/orders?tab=new", http.StatusSeeOther))
-	mux.HandleFunc("GET /static/style.css", serveStyle)
+	mux.Handle("GET /static/", Static())
 	mux.HandleFunc("GET /orders", b.page(b.list))
+	mux.HandleFunc("GET /parked", b.page(b.parked))
 	mux.HandleFunc("GET /orders/{id}", b.page(b.order))
 	mux.HandleFunc("GET /orders/{id}/confirm/{verb}", b.page(b.confirm))
 	mux.HandleFunc("POST /orders/{id}/{verb}", b.page(b.act))
@@ -108,6 +110,32 @@ func Handler(d Deps) http.Handler {
 	sameOrigin.SetDenyHandler(b.page(func(http.ResponseWriter, *http.Request) error { return errForeign }))
 	return secure(sameOrigin.Handler(mux))
 }
+
+// Static serves what pages load. Anybody may have it: the page that asks people to sign in needs it, too.
+func Static() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /static/style.css", serveStyle)
+	return secure(mux)
+}
+
+// Refusal says in a page that a request was refused before it came to the Handler: nobody is signed in (401), another site
+// sent it (403), there were too many (429), or the log can't be reached (503). The caller has set what headers go with that.
+func Refusal(d Deps) func(w http.ResponseWriter, r *http.Request, status int, why string) {
+	b := &dashboard{d}
+	return func(w http.ResponseWriter, r *http.Request, status int, why string) {
+		secure(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			b.fail(w, r, &refusal{status, why})
+		})).ServeHTTP(w, r)
+	}
+}
+
+// refusal is a request that never came to a page.
+type refusal struct {
+	status int
+	why    string // a sentence
+}
+
+func (e *refusal) Error() string { return e.why }
 
 // secure sets the headers that every answer has: nothing is loaded but our style, and nobody frames or keeps a page.
 func secure(next http.Handler) http.Handler {

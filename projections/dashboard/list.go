@@ -38,6 +38,7 @@ type listPage struct {
 	Query    projections.Query
 	From, To string
 	Filtered bool
+	Parked   int64  // orders that wait for a decision, in all tabs
 	Next     string // URL of the next page
 	First    string // URL of the first page, when this isn't it
 	Statuses []domain.Status
@@ -78,7 +79,7 @@ func (b *dashboard) list(w http.ResponseWriter, r *http.Request) error {
 	}
 	page := listPage{
 		layout: b.layout(r, words(tab)+" orders"), Tab: tab, Query: q, Headings: headings(form, q.Sort),
-		From: form.Get("placed_from"), To: form.Get("placed_to"),
+		From: form.Get("placed_from"), To: form.Get("placed_to"), Parked: counts.Parked,
 		Statuses: domain.Statuses, Payments: domain.PaymentStates, Badges: domain.Badges,
 	}
 	for _, t := range domain.Tabs {

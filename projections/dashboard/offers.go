@@ -25,7 +25,6 @@ type field struct {
 	Name, Label, Hint string
 	Kind              string // "text", "long" or "tracking"
 	Required          bool
-	Choices           []string // for a choice
 	Max               int
 	Rows              []domain.Tracking // for tracking: what is there, and empty rows to fill
 }
@@ -33,7 +32,7 @@ type field struct {
 // sequence is the order in which the acts stand on the page.
 var sequence = []domain.Verb{
 	domain.VerbAccept, domain.VerbCapture, domain.VerbShip, domain.VerbTracking, domain.VerbReversal, domain.VerbReauthorize,
-	domain.VerbResume, domain.VerbArchive, domain.VerbUnarchive, domain.VerbRefund, domain.VerbCancel, domain.VerbNote,
+	domain.VerbArchive, domain.VerbUnarchive, domain.VerbRefund, domain.VerbCancel, domain.VerbNote,
 }
 
 var labels = map[domain.Verb]string{
@@ -50,6 +49,9 @@ func trial(o domain.Order, v domain.Verb) domain.Command {
 	case domain.VerbAccept:
 		return domain.Accept{}
 	case domain.VerbCapture:
+		if o.Method == domain.Card {
+			return domain.Capture{}
+		}
 		return domain.Capture{ExternalReference: sample}
 	case domain.VerbShip:
 		return domain.Ship{}
@@ -61,8 +63,6 @@ func trial(o domain.Order, v domain.Verb) domain.Command {
 		return domain.Reauthorize{Authorization: domain.Authorization{
 			PaymentIntent: "pi_new", Status: "requires_capture", Amount: o.Total, Currency: o.Currency,
 		}}
-	case domain.VerbResume:
-		return domain.Resume{Decision: domain.Retry}
 	case domain.VerbRefund:
 		return domain.Refund{}
 	case domain.VerbCancel:
@@ -105,6 +105,7 @@ func offers(o domain.Order, role domain.Role) (possibles, impossibles []offer) {
 		case err == nil:
 			f.Allowed = true
 			possibles = append(possibles, f)
+		case o.Pending.Parked: // what it waits for is said once, for all
 		case errors.As(err, &rejected) && worthSaying(rejected.Code, v):
 			f.Why = rejected.Message
 			impossibles = append(impossibles, f)
@@ -116,7 +117,7 @@ func offers(o domain.Order, role domain.Role) (possibles, impossibles []offer) {
 // worthSaying leaves out what nobody would expect to be possible.
 func worthSaying(code domain.Code, v domain.Verb) bool {
 	switch v {
-	case domain.VerbReversal, domain.VerbReauthorize, domain.VerbResume, domain.VerbTracking, domain.VerbAccept:
+	case domain.VerbReversal, domain.VerbReauthorize, domain.VerbTracking, domain.VerbAccept:
 		return code == domain.OperationInFlight
 	}
 	return !slices.Contains([]domain.Code{
@@ -153,7 +154,10 @@ func asks(o domain.Order, v domain.Verb) bool {
 }
 
 func fields(o domain.Order, v domain.Verb) []field {
-	reference := field{Name: "external_reference", Label: "Reference in the business system", Kind: "text", Required: true, Max: domain.MaxText}
+	reference := field{Name: "external_reference", Label: "Reference in the business system", Kind: "text", Required: true, Max: domain.MaxReference}
+	if o.Method == domain.Card {
+		reference.Label = "Transfer, receipt or entry by which the money was given back"
+	}
 	reason := field{Name: "reason", Label: "Reason", Hint: "Optional; stays in the ledger", Kind: "long", Max: domain.MaxReason}
 	switch v {
 	case domain.VerbCapture:
@@ -173,12 +177,6 @@ func fields(o domain.Order, v domain.Verb) []field {
 			Name: "payment_intent", Label: "New PaymentIntent", Kind: "text", Max: 128,
 			Hint: "The one that holds the funds anew (pi_…). In the sandbox it may stay empty.",
 		}}
-	case domain.VerbResume:
-		reason.Label, reason.Hint = "What you found out", "Stays in the ledger as evidence"
-		return []field{
-			{Name: "decision", Label: "Decision", Kind: "choice", Required: true, Choices: []string{string(domain.Retry), string(domain.Abandon)}},
-			reason,
-		}
 	case domain.VerbNote:
 		return []field{{Name: "text", Label: "Private note", Kind: "long", Required: true, Max: domain.MaxNote}}
 	}
@@ -199,24 +197,49 @@ func consequence(o domain.Order, v domain.Verb) string {
 	case v == domain.VerbShip:
 		return fmt.Sprintf("%s are taken from %s. When Stripe has confirmed that, the order is marked as shipped; if Stripe refuses, it is not.",
 			amount, card(o))
+	case v == domain.VerbRefund && o.TakenElsewhere:
+		return fmt.Sprintf("The order over %s is marked as refunded. It was paid outside Stripe: give the money back there, then record the reversal.", amount)
 	case v == domain.VerbRefund && o.Method == domain.Card:
-		return fmt.Sprintf("The whole amount of %s goes back to %s. This can't be undone.", amount, card(o))
+		return fmt.Sprintf("The whole amount of %s goes back to %s. This can't be undone.", o.Currency.Format(o.Taken), card(o))
 	case v == domain.VerbRefund && o.Captured():
 		return fmt.Sprintf("The order over %s is marked as refunded. No card is involved: reverse the entry in the business system, then record the reversal.", amount)
 	case v == domain.VerbRefund:
 		return fmt.Sprintf("The order over %s is marked as refunded. No card is involved, and no entry is recorded.", amount)
-	case v == domain.VerbCancel && o.Method == domain.Card && o.Captured():
-		return fmt.Sprintf("The order is called off, and the whole charge of %s goes back to %s. This can't be undone.", amount, card(o))
-	case v == domain.VerbCancel && o.Method == domain.Card && o.HoldExpired:
-		return "The order is called off. The hold on the card is gone already, so no money moves. This can't be undone."
 	case v == domain.VerbCancel && o.Method == domain.Card:
-		return fmt.Sprintf("The order is called off, and the hold of %s on %s is released: nothing is charged. This can't be undone.", amount, card(o))
+		return cancelling(o)
 	case v == domain.VerbCancel:
 		return fmt.Sprintf("The order on account over %s is called off; no card is involved. This can't be undone.", amount)
 	case v == domain.VerbReauthorize:
 		return fmt.Sprintf("A new hold of %s takes the place of the one that is gone. Nothing is taken until the payment is captured.", amount)
-	case v == domain.VerbResume:
-		return fmt.Sprintf("The parked operation (%s, %s) is tried again, or given up and recorded as failed.", o.Pending.Act, amount)
 	}
 	return ""
+}
+
+// cancelling says how cancelling lets a card order's money go: as the rules have it.
+func cancelling(o domain.Order) string {
+	e, err := domain.Decide(o, domain.Cancel{})
+	if err != nil {
+		return ""
+	}
+	request, asks := e.(domain.CancelRequested)
+	amount := o.Currency.Format(request.Amount)
+	switch {
+	case asks && request.How == domain.ChargeRefunded:
+		return fmt.Sprintf("The order is called off, and the whole charge of %s goes back to %s. This can't be undone.", amount, card(o))
+	case asks && o.TakenElsewhere:
+		return fmt.Sprintf("The order is called off, and the hold of %s on %s is released. It was paid outside Stripe: give the money back there, then record the reversal. This can't be undone.", amount, card(o))
+	case asks:
+		return fmt.Sprintf("The order is called off, and the hold of %s on %s is released: nothing is charged. This can't be undone.", amount, card(o))
+	case o.Captured():
+		return "The order is called off. The bank has given the money back to the customer in a dispute, so none moves. This can't be undone."
+	}
+	return "The order is called off. The hold on the card is gone already, so no money moves. This can't be undone."
+}
+
+// moved is the amount that an act is about: what was taken, where that goes back.
+func moved(o domain.Order, v domain.Verb) int64 {
+	if o.Captured() && (v == domain.VerbRefund || v == domain.VerbCancel) {
+		return o.Taken
+	}
+	return o.Total
 }

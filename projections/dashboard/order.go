@@ -28,6 +28,8 @@ type orderPage struct {
 	Timeline []moment
 	More     bool
 	CanAct   bool
+	Parked   *parkedBox // nil when nothing is
+	External []external
 	NewKey   func() string // an idempotency key for one form
 	SameBill bool
 }
@@ -55,6 +57,7 @@ func (b *dashboard) order(w http.ResponseWriter, r *http.Request) error {
 	}
 	page.Said, page.Done = said(o, domain.Verb(r.URL.Query().Get("did")))
 	page.Offers, page.Refusals = offers(o, page.Actor.Role)
+	page.Parked, page.External = parkedOf(o, page.Actor.Role), externals(o)
 	page.CanAct = len(page.Offers)+len(page.Refusals) > 0
 	for _, e := range entries {
 		page.Timeline = append(page.Timeline, momentOf(e, o.Currency))
@@ -78,6 +81,9 @@ func momentOf(e queryapi.Entry, c domain.Currency) moment {
 type confirmPage struct {
 	layout
 	Order       domain.View
+	Amount      int64           // that it is about
+	Parked      *parkedBox      // resume: what it is about
+	Decision    domain.Decision // likewise
 	Offer       offer
 	Consequence string
 	NewKey      func() string
@@ -90,11 +96,14 @@ func (b *dashboard) confirm(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	verb := domain.Verb(r.PathValue("verb"))
-	if !asks(o, verb) {
+	switch {
+	case verb == domain.VerbResume:
+		return b.confirmDecision(w, r, o)
+	case !asks(o, verb):
 		return errNoPage
 	}
 	page := confirmPage{
-		layout: b.layout(r, label(o, verb)), Order: domain.Render(o, b.Now()), NewKey: uuid.NewString,
+		layout: b.layout(r, label(o, verb)), Order: domain.Render(o, b.Now()), NewKey: uuid.NewString, Amount: moved(o, verb),
 		Offer: offer{Verb: verb, Label: label(o, verb), Fields: fields(o, verb)}, Consequence: consequence(o, verb),
 	}
 	if !page.Actor.Role.May(domain.Permission(verb)) {
@@ -110,6 +119,9 @@ func (b *dashboard) confirm(w http.ResponseWriter, r *http.Request) error {
 func said(o domain.Order, v domain.Verb) (text string, done bool) {
 	if _, known := labels[v]; !known {
 		return "", false
+	}
+	if o.Pending.Parked && v != domain.VerbNote {
+		return "It can't go on by itself, and waits for a decision.", false
 	}
 	if o.Pending.Act != "" && v != domain.VerbNote {
 		return "Asked for, and recorded. Stripe has still to answer: look at this page again in a moment.", false
@@ -142,6 +154,8 @@ func said(o domain.Order, v domain.Verb) (text string, done bool) {
 		return "The order is cancelled.", true
 	case domain.VerbNote:
 		return "The note is added.", true
+	case domain.VerbResume:
+		return "What you decided is done; the timeline says what came of it.", true
 	}
 	return labels[v] + ": done.", true
 }

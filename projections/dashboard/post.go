@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 
@@ -36,7 +37,11 @@ func (b *dashboard) act(w http.ResponseWriter, r *http.Request) error {
 	}
 	page := "/orders/" + a.OrderID.String()
 	if r.PostForm.Get("confirmed") != "yes" && asks(o, a.Verb) {
-		http.Redirect(w, r, page+"/confirm/"+string(a.Verb), http.StatusSeeOther)
+		to := page + "/confirm/" + string(a.Verb)
+		if a.Verb == domain.VerbResume {
+			to += "?decision=" + url.QueryEscape(string(a.Form.Decision))
+		}
+		http.Redirect(w, r, to, http.StatusSeeOther)
 		return nil
 	}
 	position, err := b.Acts.Do(r.Context(), a)
@@ -75,7 +80,7 @@ func readAct(r *http.Request) (Act, error) {
 	a.Form = Form{
 		ExternalReference: strings.TrimSpace(r.PostForm.Get("external_reference")), Reason: strings.TrimSpace(r.PostForm.Get("reason")),
 		Text: strings.ReplaceAll(r.PostForm.Get("text"), "\r\n", "\n"), PaymentIntent: strings.TrimSpace(r.PostForm.Get("payment_intent")),
-		Decision: domain.Decision(r.PostForm.Get("decision")),
+		Decision: domain.Decision(r.PostForm.Get("decision")), Reference: strings.TrimSpace(r.PostForm.Get("reference")),
 	}
 	a.Form.Tracking, err = readTracking(r.PostForm["carrier"], r.PostForm["number"])
 	return a, err

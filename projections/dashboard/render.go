@@ -59,6 +59,7 @@ func (b *dashboard) explain(err error) message {
 	}
 	var rejected *domain.Rejection
 	var tooLarge *http.MaxBytesError
+	var refused *refusal
 	switch {
 	case errors.As(err, &rejected) && rejected.Kind == domain.Missing:
 		return says(http.StatusNotFound, "Not found", rejected.Message, "Look for it in the list, in another tab, or by its number.")
@@ -67,7 +68,11 @@ func (b *dashboard) explain(err error) message {
 	case errors.As(err, &tooLarge):
 		return says(http.StatusRequestEntityTooLarge, "Too much", "What was sent is too large.", "Send less. Nothing was changed.")
 	case errors.Is(err, errNobody):
-		return says(http.StatusUnauthorized, "Who are you?", "These pages are for people who work with orders.", b.SignIn)
+		m := says(http.StatusUnauthorized, "Who are you?", "These pages are for people who work with orders.", b.SignIn)
+		m.Back, m.BackText = "/orders?tab=new", "Sign in"
+		return m
+	case errors.As(err, &refused):
+		return b.refusal(refused, says)
 	case errors.Is(err, queryapi.ErrForbidden):
 		return says(http.StatusForbidden, "Not allowed", "Your role does not allow this.",
 			"Ask somebody whose role does, or an administrator. Nothing was changed.")
@@ -88,4 +93,18 @@ func (b *dashboard) explain(err error) message {
 	}
 	return says(http.StatusInternalServerError, "Something went wrong", "The ledger could not show this page.",
 		"Try again. If it stays, tell an administrator at what time it happened.")
+}
+
+func (b *dashboard) refusal(e *refusal, says func(status int, title, text, advice string) message) message {
+	switch e.status {
+	case http.StatusUnauthorized:
+		return b.explain(errNobody)
+	case http.StatusForbidden:
+		return says(e.status, "Refused", e.why, "Open the orders here and use the buttons. Nothing was changed.")
+	case http.StatusTooManyRequests:
+		return says(e.status, "Too many requests", "The ledger was asked for too much at once.", "Wait a moment, then try again. Nothing was changed.")
+	case http.StatusServiceUnavailable:
+		return b.explain(eventstore.ErrUnavailable)
+	}
+	return b.explain(errors.New(e.why))
 }

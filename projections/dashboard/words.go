@@ -48,7 +48,8 @@ var special = map[string]string{
 	"entry_owed": "Entry owed", "recorded": "Entry recorded", "owed": "Entry owed", "reversal_owed": "Reversal owed",
 	"failed": "Capture failed", "expired": "Hold expired", "authorized": "Held", "open": "On account",
 	"hold_released": "hold released", "charge_refunded": "charge refunded", "nothing_to_release": "nothing to release",
-	"ui": "the dashboard", "api": "the API", "nats": "NATS", "cli": "the command line", "saga": "the ledger itself",
+	"settled_elsewhere": "settled outside Stripe",
+	"ui":                "the dashboard", "api": "the API", "nats": "NATS", "cli": "the command line", "saga": "the ledger itself",
 	"webhook": "Stripe's webhook",
 }
 
@@ -70,17 +71,17 @@ func words(v any) string {
 
 var badgeTexts = map[domain.Badge]struct{ text, meaning string }{
 	domain.BadgeCaptureFailed:         {"Capture failed", "Stripe refused to take the money. Authorize the payment anew, try again, or cancel the order."},
-	domain.BadgeAuthorizationExpiring: {"Hold ends soon", "The hold on the card ends within 48 hours. Capture the payment before."},
-	domain.BadgeAuthorizationExpired:  {"Hold gone", "The hold on the card is gone. Authorize the payment anew, or cancel the order."},
+	domain.BadgeAuthorizationExpiring: {"Hold ends soon", "The hold on the card ends within 48 hours. Capture the payment before; after that it must be authorized anew."},
+	domain.BadgeAuthorizationExpired:  {"Hold gone", "The hold on the card is gone, so nothing can be captured or shipped. Authorize the payment anew, or cancel the order."},
 	domain.BadgeConfirmationDue:       {"Confirm today", "The manufacturer wants this order accepted today."},
 	domain.BadgeConfirmationMissed:    {"Confirmation missed", "The order was not accepted in the manufacturer's time. It can still be accepted."},
 	domain.BadgeEntryOwed:             {"Entry owed", "The order left the house on account: make the entry in the business system, then record it here."},
-	domain.BadgeReversalOwed:          {"Reversal owed", "Reverse the entry in the business system, then record the reversal here."},
-	domain.BadgeRefundPending:         {"Refund under way", "Stripe took the refund on and has not finished it."},
-	domain.BadgeRefundFailed:          {"Refund failed", "The refund did not reach the customer: the money is still with you."},
+	domain.BadgeReversalOwed:          {"Reversal owed", "Reverse what was entered in the business system or paid outside Stripe, then record the reversal here."},
+	domain.BadgeRefundPending:         {"Refund under way", "Stripe took the refund on and has not finished it, which can take days. Until the money is back the order stays in its tab."},
+	domain.BadgeRefundFailed:          {"Refund failed", "The refund did not reach the customer: the money is still with you. Refund again, or ask the customer why the bank sent it back."},
 	domain.BadgeCancelFailed:          {"Cancelling failed", "The money could not be let go, so the order stands."},
-	domain.BadgeDisputed:              {"Disputed", "The customer disputes the charge at the bank."},
-	domain.BadgeParked:                {"Waits for a person", "An operation can't go on by itself and waits for somebody's decision."},
+	domain.BadgeDisputed:              {"Disputed", "The customer disputes the charge at the bank. Answer in Stripe's dashboard; until the dispute is closed nothing can be refunded here."},
+	domain.BadgeParked:                {"Waits for a person", "An operation can't go on by itself and waits for a manager's decision."},
 }
 
 type badgeView struct{ Text, Meaning, Class string }

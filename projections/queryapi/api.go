@@ -90,6 +90,7 @@ func Register(to huma.API, d Deps) {
 
 	get(a, to, "list-orders", "/v1/orders", "Orders of a tab, found, filtered and sorted", a.list)
 	get(a, to, "count-tabs", "/v1/tabs", "How many orders each tab holds", a.tabs)
+	get(a, to, "list-parked", "/v1/parked", "Money acts that wait for a person's decision, oldest first", a.parked)
 	get(a, to, "get-order", "/v1/orders/{id}", "One order", a.order)
 	get(a, to, "get-timeline", "/v1/orders/{id}/events", "All that happened to an order, oldest first", a.timeline)
 	get(a, to, "list-tokens", "/v1/tokens", "API tokens, without their secrets", a.tokens)
@@ -104,7 +105,10 @@ func get[I, O any](a *api, to huma.API, id, path, summary string, answer func(co
 }
 
 func operation(id, path, summary string) huma.Operation {
-	return huma.Operation{OperationID: id, Method: "GET", Path: path, Summary: summary, Tags: []string{"queries"}}
+	return huma.Operation{
+		OperationID: id, Method: "GET", Path: path, Summary: summary, Tags: []string{"queries"},
+		RejectUnknownQueryParameters: true, // a misspelt filter must not list everything
+	}
 }
 
 func register[I, O any](a *api, to huma.API, op huma.Operation, answer func(context.Context, *I) (*O, error)) {

@@ -154,7 +154,7 @@ func TestOrders(t *testing.T) {
 		t.Errorf("second page: %+v", second)
 	}
 	for query, status := range map[string]int{
-		"?tab=open": 422, "?limit=201": 422, "?limit=x": 422, "?sort=secret": 400, "?placed_from=yesterday": 400,
+		"?tab=open": 422, "?limit=201": 422, "?limit=x": 422, "?stauts=paid": 422, "?sort=secret": 400, "?placed_from=yesterday": 400,
 	} {
 		read(t, ask(t, "viewer", url+"/v1/orders"+query), status)
 	}
@@ -166,6 +166,37 @@ func TestTabs(t *testing.T) {
 	if want := `{"new":1,"paid":1,"shipped":1,"refunded":0,"cancelled":0,"archived":0,"position":7}`; strings.TrimSpace(body) != want {
 		t.Errorf("got %s, want %s", body, want)
 	}
+}
+
+func TestParked(t *testing.T) {
+	l, _ := filled(t)
+	url := serve(t, l)
+	if body := read(t, ask(t, "viewer", url+"/v1/parked"), 200); strings.TrimSpace(body) != `{"data":[],"has_more":false,"next_cursor":null}` {
+		t.Errorf("nothing is parked: %s", body)
+	}
+	asked := domain.CaptureRequested{PaymentIntent: "pi_103", Amount: 47238, Currency: "USD"}
+	stuck := domain.Parked{Reason: "Stripe is silent", Attempts: 12, StripeRequests: []string{"req_1"}}
+	first := l.Place(t, clerk, querytest.Placed("103", domain.Card), domain.Accepted{}, asked, stuck)
+	l.Place(t, clerk, querytest.Placed("099", domain.Card), domain.Accepted{}, asked, domain.Parked{Reason: "x"})
+	page := decode[queryapi.ParkedList](t, read(t, ask(t, "viewer", url+"/v1/parked?limit=1"), 200))
+	if len(page.Data) != 1 || !page.HasMore || page.NextCursor == nil {
+		t.Fatalf("first page: %+v", page)
+	}
+	p := page.Data[0]
+	if p.OrderID != first || p.OrderNumber != "103" || p.Version != 4 || p.Customer != "Paul Henriot" || p.Manufacturer != "northwind" ||
+		p.Act != domain.ActCapture || p.Amount != 47238 || p.Currency != "USD" || p.Reason != "Stripe is silent" || p.Attempts != 12 ||
+		fmt.Sprint(p.StripeRequests, p.Decisions) != "[req_1] [retry adopt settle abandon]" ||
+		!p.AskedAt.Equal(querytest.Start.Add(9*time.Minute)) || !p.Since.Equal(querytest.Start.Add(10*time.Minute)) {
+		t.Errorf("got %+v", p)
+	}
+	body := read(t, ask(t, "viewer", url+"/v1/parked?limit=1&cursor="+*page.NextCursor), 200)
+	if second := decode[queryapi.ParkedList](t, body); len(second.Data) != 1 || second.Data[0].OrderNumber != "099" || second.HasMore ||
+		!strings.Contains(body, `"stripe_requests":[]`) {
+		t.Errorf("second page: %s", body)
+	}
+	read(t, ask(t, "viewer", url+"/v1/parked?cursor=x"), 400)
+	read(t, ask(t, "viewer", url+"/v1/parked?limit=0"), 422)
+	read(t, ask(t, "viewer", url+"/v1/parked?wait_for=99"), 503)
 }
 
 func TestOrder(t *testing.T) {
@@ -202,6 +233,9 @@ func TestTimeline(t *testing.T) {
 			OccurredAt time.Time `json:"occurred_at"`
 			Actor      domain.Actor
 			Data       map[string]any
+			Hash       string
+			Command    string `json:"command_id"`
+			Tab        domain.Tab
 		}
 		HasMore bool `json:"has_more"`
 	}](t, body)
@@ -215,6 +249,9 @@ func TestTimeline(t *testing.T) {
 	captured, note := got.Data[2], got.Data[4]
 	if captured.Actor != clerk || captured.Revision != 2 || captured.Data["charge"] != "ch_101" || !captured.OccurredAt.Equal(querytest.Start.Add(3*time.Minute)) {
 		t.Errorf("got %+v", captured)
+	}
+	if notice := got.Data[3]; captured.Tab != domain.TabPaid || notice.Tab != "" || len(captured.Hash) != 64 || captured.Command == "" {
+		t.Errorf("got %+v and %+v", captured, notice)
 	}
 	if fmt.Sprint(note.Data["personal"]) != "map[text:call first]" {
 		t.Errorf("got %+v", note)
@@ -231,6 +268,7 @@ func TestWhoMaySeeWhat(t *testing.T) {
 	}{
 		{"/v1/orders", map[string]int{"viewer": 200, "clerk": 200, "manager": 200, "auditor": 200, "store": 200, "admin": 200}},
 		{"/v1/tabs", map[string]int{"viewer": 200, "clerk": 200, "manager": 200, "auditor": 200, "admin": 200}},
+		{"/v1/parked", map[string]int{"viewer": 200, "clerk": 200, "manager": 200, "auditor": 200, "admin": 200}},
 		{"/v1/orders/" + paid.String(), map[string]int{"viewer": 200, "clerk": 200, "manager": 200, "auditor": 200, "store": 404, "admin": 200}},
 		{"/v1/orders/" + paid.String() + "/events", map[string]int{"viewer": 200, "clerk": 200, "manager": 200, "auditor": 200, "store": 404, "admin": 200}},
 		{"/v1/orders/" + own.String(), map[string]int{"viewer": 200, "clerk": 200, "manager": 200, "auditor": 200, "store": 200, "admin": 200}},

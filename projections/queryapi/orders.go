@@ -2,7 +2,6 @@ package queryapi
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -96,8 +95,7 @@ func bound(name, s string) (t time.Time, date bool, err error) {
 	if t, err = time.Parse(time.RFC3339, s); err == nil {
 		return t, false, nil
 	}
-	return t, false, fmt.Errorf("%w: %s is neither a date nor an instant, such as 1996-07-04 or 1996-07-04T09:00:00Z",
-		projections.ErrBadQuery, name)
+	return t, false, projections.BadQuery(name, "is neither a date nor an instant, such as 1996-07-04 or 1996-07-04T09:00:00Z")
 }
 
 // TabCounts are the numbers of orders in the tabs, exact, as of Position.

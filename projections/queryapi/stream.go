@@ -43,7 +43,7 @@ func (a *api) open(ctx context.Context, after *eventstore.Position) (head events
 	}
 	head, err = a.Log.Head(ctx)
 	if err == nil && after != nil && *after > head {
-		err = fmt.Errorf("%w: the log ends at position %d, before %d", projections.ErrBadQuery, head, *after)
+		err = projections.BadQuery("after", "is %d, and the log ends at position %d", *after, head)
 	}
 	if err != nil {
 		a.release()
@@ -156,7 +156,7 @@ func (in eventsInput) position() (*eventstore.Position, error) {
 	}
 	n, err := strconv.ParseUint(s, 10, 64)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %q is not a position", projections.ErrBadQuery, s)
+		return nil, projections.BadQuery("after", "is %q, which is not a position", s)
 	}
 	p := eventstore.Position(n)
 	return &p, nil

@@ -46,15 +46,16 @@ func (d *DB) Counts(ctx context.Context) (projections.Counts, error) {
 	d.serving.RLock()
 	defer d.serving.RUnlock()
 	rows, err := d.f.read.QueryContext(ctx,
-		`SELECT '', checkpoint FROM meta UNION ALL SELECT tab, sum(orders) FROM facets GROUP BY tab`)
+		`SELECT '', checkpoint, 0 FROM meta UNION ALL
+		SELECT tab, sum(orders), sum(CASE WHEN badges & ? THEN orders ELSE 0 END) FROM facets GROUP BY tab`, bit(domain.BadgeParked))
 	if err != nil {
 		return c, err
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var tab domain.Tab
-		var n int64
-		if err := rows.Scan(&tab, &n); err != nil {
+		var n, parked int64
+		if err := rows.Scan(&tab, &n, &parked); err != nil {
 			return c, err
 		}
 		if tab == "" {
@@ -62,6 +63,7 @@ func (d *DB) Counts(ctx context.Context) (projections.Counts, error) {
 			continue
 		}
 		c.Tabs[tab] = n
+		c.Parked += parked
 	}
 	return c, rows.Err()
 }

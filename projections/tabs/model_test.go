@@ -188,6 +188,12 @@ func TestRandomHistoriesAgainstThePlainestModel(t *testing.T) {
 				rt.Errorf("%s: %d orders, want %d", tab, counts.Tabs[tab], want[tab])
 			}
 		}
+		parked := slices.DeleteFunc(slices.Clone(orders), func(o domain.Order) bool { return !o.Pending.Parked })
+		slices.SortStableFunc(parked, func(a, b domain.Order) int { return a.Pending.ParkedAt.Compare(b.Pending.ParkedAt) })
+		if page, err := db.Parked(context.Background(), "", 200); err != nil || counts.Parked != int64(len(parked)) ||
+			!slices.Equal(idsOf(page.Orders), idsOf(parked)) {
+			rt.Errorf("%d are parked, %v; want %v, %v", counts.Parked, idsOf(page.Orders), idsOf(parked), err)
+		}
 		for range 20 {
 			q := projections.Query{Limit: rapid.IntRange(1, 9).Draw(rt, "limit")}
 			q.Sort = rapid.SampledFrom([]string{"", "-"}).Draw(rt, "way") + rapid.SampledFrom(projections.SortColumns).Draw(rt, "sort")

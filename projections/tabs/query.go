@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -40,10 +39,6 @@ type query struct {
 	now        time.Time
 }
 
-func bad(format string, args ...any) error {
-	return fmt.Errorf("%w: %s", projections.ErrBadQuery, fmt.Sprintf(format, args...))
-}
-
 // maxWords bounds how many words of a search are looked at.
 const maxWords = 10
 
@@ -54,14 +49,14 @@ func parse(q projections.Query, now time.Time) (query, error) {
 		out.limit = projections.DefaultLimit
 	}
 	if out.limit < 1 || out.limit > projections.MaxLimit {
-		return query{}, bad("limit must be 1 to %d", projections.MaxLimit)
+		return query{}, projections.BadQuery("limit", "must be 1 to %d", projections.MaxLimit)
 	}
 	if q.Sort == "" {
 		q.Sort = "-placed_at"
 	}
 	out.sort, out.descending = strings.CutPrefix(q.Sort, "-")
 	if !slices.Contains(projections.SortColumns, out.sort) {
-		return query{}, bad("sort must be one of %s", strings.Join(projections.SortColumns, ", "))
+		return query{}, projections.BadQuery("sort", "must be one of %s; - before it for descending", strings.Join(projections.SortColumns, ", "))
 	}
 	if slices.Contains(columns, out.sort) {
 		out.column = out.sort
@@ -94,7 +89,7 @@ func parse(q projections.Query, now time.Time) (query, error) {
 
 func oneOf[T ~string](name string, value T, all []T) error {
 	if value != "" && !slices.Contains(all, value) {
-		return bad("there is no %s %q", name, string(value))
+		return projections.BadQuery(name, "must not be %q: there is none of that name", string(value))
 	}
 	return nil
 }
@@ -113,7 +108,7 @@ func (q *query) resume(asked projections.Query) error {
 	asked.PlacedFrom, asked.PlacedTo = asked.PlacedFrom.UTC(), asked.PlacedTo.UTC()
 	b, err := json.Marshal(asked)
 	if err != nil {
-		return bad("%v", err)
+		return projections.BadQuery("query", "can't be read: %v", err)
 	}
 	sum := sha256.Sum256(b)
 	q.identity = base64.RawURLEncoding.EncodeToString(sum[:9])
@@ -125,7 +120,7 @@ func (q *query) resume(asked projections.Query) error {
 		err = json.Unmarshal(b, &p)
 	}
 	if err != nil || p.Query != q.identity {
-		return bad("the cursor is not one of this list; begin again without it")
+		return projections.BadQuery("cursor", "is not one of this list; begin again without it")
 	}
 	q.after = &hit{n: p.N, key: p.Key}
 	return nil

@@ -175,7 +175,7 @@ func (r *refill) snapshot(ctx context.Context) (*sql.Tx, eventstore.Position, er
 // file gives out itself are left out.
 var comparisons = []string{
 	`SELECT id, json_array(tab, status, payment, method, manufacturer, placed_by, badges, order_number, customer, placed_at, total,
-		confirm_by, due_from, due_by, expiring_from, terms, CAST(doc AS TEXT)) FROM orders JOIN docs USING (n) JOIN facets USING (facet) ORDER BY id`,
+		confirm_by, due_from, due_by, expiring_from, parked_at, terms, CAST(doc AS TEXT)) FROM orders JOIN docs USING (n) JOIN facets USING (facet) ORDER BY id`,
 	`SELECT 'token-' || id, json_array(name, role, created, revoked) FROM tokens ORDER BY id`,
 	`SELECT 'tab-' || tab, json_array(sum(orders)) FROM facets GROUP BY tab HAVING sum(orders) > 0 ORDER BY tab`,
 }

@@ -46,15 +46,18 @@ func timed(b domain.Badge) bool {
 // instant is a time as a column holds it: microseconds, since nanoseconds don't reach the year 9999.
 func instant(t time.Time) int64 { return t.UnixMicro() }
 
-// times are the columns of the timed badges, each nil while the badge can't come.
-func times(o domain.Order) (dueFrom, dueBy, expiringFrom any) {
+// times are the columns of the timed badges, each nil while the badge can't come, and when something was parked, if it is.
+func times(o domain.Order) (dueFrom, dueBy, expiringFrom, parkedAt any) {
 	if o.AwaitsConfirmation() {
 		dueFrom, dueBy = instant(o.Confirm.DueFrom), instant(o.Confirm.By)
 	}
 	if end := o.Hold.CaptureBefore; o.AwaitsCapture() && !end.IsZero() {
 		expiringFrom = instant(end.Add(-domain.ExpiryWarning))
 	}
-	return dueFrom, dueBy, expiringFrom
+	if o.Pending.Parked {
+		parkedAt = instant(o.Pending.ParkedAt)
+	}
+	return dueFrom, dueBy, expiringFrom, parkedAt
 }
 
 // numberKey sorts order numbers as people do: 9 before 10, R9 before R10. Each run of digits is led by its length.

@@ -2,7 +2,7 @@ package tabs
 
 // form names what the file's contents mean: the tables, the stored form of orders, facets and folded terms. A file of another form is
 // thrown away. Change it whenever any of them changes, domain.Order included.
-const form = "orderledger tabs 1"
+const form = "orderledger tabs 2"
 
 const tables = `
 CREATE TABLE meta (form TEXT NOT NULL, checkpoint INTEGER NOT NULL, bulk INTEGER NOT NULL);
@@ -12,7 +12,7 @@ CREATE TABLE facets (
 CREATE TABLE orders (
 	n INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, facet INTEGER NOT NULL,
 	order_number TEXT NOT NULL, customer TEXT NOT NULL, placed_at INTEGER NOT NULL, total INTEGER NOT NULL, confirm_by INTEGER NOT NULL,
-	due_from INTEGER, due_by INTEGER, expiring_from INTEGER,
+	due_from INTEGER, due_by INTEGER, expiring_from INTEGER, parked_at INTEGER,
 	terms TEXT NOT NULL);
 CREATE TABLE docs (n INTEGER PRIMARY KEY, doc BLOB NOT NULL); -- domain.Order as JSON; apart, so that rows are small
 CREATE TABLE tokens (id TEXT PRIMARY KEY, name TEXT NOT NULL, role TEXT NOT NULL, created INTEGER NOT NULL, revoked INTEGER) WITHOUT ROWID;
@@ -26,6 +26,7 @@ var indexes = func() []string {
 		`CREATE INDEX IF NOT EXISTS by_facet ON orders (facet)`,
 		`CREATE INDEX IF NOT EXISTS by_due ON orders (due_from, due_by) WHERE due_from IS NOT NULL`,
 		`CREATE INDEX IF NOT EXISTS by_expiring ON orders (expiring_from) WHERE expiring_from IS NOT NULL`,
+		`CREATE INDEX IF NOT EXISTS by_parked ON orders (parked_at, n) WHERE parked_at IS NOT NULL`,
 	}
 	for _, c := range columns {
 		list = append(list,

@@ -32,7 +32,7 @@ func (c *call) disputeOf(chargeID string) error {
 // openDispute opens a dispute of a charge that has none. The bank takes the money at once, unless it only inquires.
 func (c *call) openDispute(r *record, how *disputed, amount int64) (*dispute, error) {
 	d := &dispute{
-		fixedDispute: theDispute, ID: "dp_1" + c.newID(23), Amount: amount, Charge: r.Charge.ID, Created: c.now.Unix(), Course: how.course,
+		fixedDispute: theDispute, ID: c.objectID("dp_1"), Amount: amount, Charge: r.Charge.ID, Created: c.now.Unix(), Course: how.course,
 		Currency: r.Intent.Currency, Metadata: map[string]string{}, PaymentIntent: r.Intent.ID, Reason: how.reason, Status: how.course[0],
 		Evidence: wholeEvidence(nil), EvidenceDetails: evidenceDetails{DueBy: c.now.Add(c.sim.times.DisputeStep).Unix()},
 		PaymentMethodDetails: disputeMethod{Type: "card"},

@@ -72,7 +72,7 @@ func (c *call) tell(doc []byte, types ...string) error {
 	}
 	for _, kind := range types {
 		c.sim.told = append(c.sim.told, eventRow{
-			id: "evt_3" + c.newID(23), kind: kind, requestID: c.requestID, key: c.key, created: c.now.Unix(), doc: doc,
+			id: c.objectID("evt_3"), kind: kind, requestID: c.requestID, key: c.key, created: c.now.Unix(), doc: doc,
 		})
 	}
 	return nil

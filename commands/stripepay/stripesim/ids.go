@@ -36,4 +36,16 @@ func (g *ids) next(n int) string {
 	return string(b[:n])
 }
 
+// objectID gives the id of a new object: its prefix, nine letters and digits that say when, and fourteen random ones. Like
+// Stripe's, later ids are greater, so that indexes grow at their end: SQLite takes time for the whole of a database in memory
+// whenever an index grows in its middle.
+func (c *call) objectID(prefix string) string {
+	c.sim.stamp = max(c.sim.stamp+1, c.now.UnixMicro())
+	var when [9]byte
+	for i, rest := len(when)-1, c.sim.stamp; i >= 0; i, rest = i-1, rest/int64(len(alphabet)) {
+		when[i] = alphabet[rest%int64(len(alphabet))]
+	}
+	return prefix + string(when[:]) + c.newID(14)
+}
+
 func (c *call) newID(n int) string { return c.sim.ids.next(n) }

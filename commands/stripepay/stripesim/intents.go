@@ -74,7 +74,7 @@ func (c *call) newRecord() (*record, error) {
 	if err != nil {
 		return nil, err
 	}
-	id := "pi_3" + c.newID(23)
+	id := c.objectID("pi_3")
 	r := &record{Card: c.params.text("payment_method"), Intent: paymentIntent{
 		fixedIntent: theIntent, ID: id, Amount: amount, CaptureMethod: "automatic", ClientSecret: id + "_secret_" + c.newID(25),
 		Created: c.now.Unix(), Currency: currency, Description: c.params.optional("description"), Metadata: metadata,

@@ -39,7 +39,7 @@ func (c *call) createRefund() (any, error) {
 	}
 	transaction := "txn_3" + c.newID(23)
 	back := &refund{
-		fixedRefund: theRefund, ID: "re_3" + c.newID(23), Amount: amount, BalanceTransaction: &transaction, Charge: r.Charge.ID,
+		fixedRefund: theRefund, ID: c.objectID("re_3"), Amount: amount, BalanceTransaction: &transaction, Charge: r.Charge.ID,
 		Created: c.now.Unix(), Currency: r.Intent.Currency, Metadata: metadata, PaymentIntent: r.Intent.ID, Reason: reason,
 		Status: cards[r.Card].refund[0],
 	}

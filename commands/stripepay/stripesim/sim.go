@@ -39,10 +39,11 @@ func WithLogger(log *slog.Logger) Option { return func(s *Sim) { s.log = log } }
 type Sim struct {
 	now func() time.Time
 
-	mu   sync.Mutex // guards the next three: one transaction at a time
-	db   *store
-	told []eventRow // by the transaction, and not stored yet
-	news bool       // the transaction stored events
+	mu    sync.Mutex // guards the next four: one transaction at a time
+	db    *store
+	told  []eventRow // by the transaction, and not stored yet
+	news  bool       // the transaction stored events
+	stamp int64      // of the newest object's id
 
 	ids          ids
 	times        Times

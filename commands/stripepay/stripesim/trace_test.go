@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -54,5 +55,23 @@ func TestSameSeedSameTrace(t *testing.T) {
 	}
 	if trace(t, 2) == one {
 		t.Error("the seed makes no difference")
+	}
+}
+
+// Ids grow, also when the clock stands still, goes back, or the simulator was away.
+func TestLaterIdsAreGreater(t *testing.T) {
+	clock, path := newDial(), t.TempDir()+"/stripe.db"
+	var ids []string
+	for range 2 {
+		t.Run("life", func(t *testing.T) {
+			h := speak(t, simtest.Open(t, path, stripesim.WithClock(clock.now)))
+			for _, by := range []time.Duration{time.Second, 0, time.Hour, -time.Minute, 0, time.Hour} {
+				clock.pass(by)
+				ids = append(ids, h.held("pm_card_visa"))
+			}
+		})
+	}
+	if !slices.IsSorted(ids) || len(slices.Compact(ids)) != 12 {
+		t.Errorf("%q", ids)
 	}
 }

@@ -25,7 +25,8 @@ type EmbeddedConfig struct {
 	Ledger string
 	// Categories of streams that the log keeps; DefaultCategories when empty. It can't be changed later.
 	Categories []string
-	// Durability is eventstore.Group (when empty) or eventstore.Strict.
+	// Durability is eventstore.Group or eventstore.Strict. Empty is for tools: what the folder was last opened with by name, and
+	// eventstore.Group when it never was.
 	Durability eventstore.Durability
 	// NATSListen is host:port where NATS clients may connect, without authentication: keep it on loopback. Empty: nowhere.
 	NATSListen string
@@ -55,9 +56,7 @@ func (c EmbeddedConfig) withDefaults() (EmbeddedConfig, error) {
 		return c, errors.New("the embedded store needs a data folder")
 	}
 	switch c.Durability {
-	case "":
-		c.Durability = eventstore.Group
-	case eventstore.Group, eventstore.Strict:
+	case "", eventstore.Group, eventstore.Strict:
 	default:
 		return c, fmt.Errorf("the embedded store knows the durabilities group and strict, not %q", c.Durability)
 	}
@@ -115,6 +114,10 @@ func (e *embedded) open(ctx context.Context) (*Store, error) {
 		return nil, err
 	}
 	e.closers = append(e.closers, lock.Close)
+	remember, err := e.lastDurability(dir)
+	if err != nil {
+		return nil, err
+	}
 	run, note, err := e.openBarrier(dir)
 	if err != nil {
 		return nil, err
@@ -137,6 +140,9 @@ func (e *embedded) open(ctx context.Context) (*Store, error) {
 	if err := e.guard(s, m, marked, run); err != nil {
 		s.nc.Close()
 		return nil, err
+	}
+	if err := remember(); err != nil {
+		c.Logger.Warn("the durability of the log can't be noted beside it", "error", err)
 	}
 	s.below = e.close
 	return s, nil

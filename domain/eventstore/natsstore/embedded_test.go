@@ -148,3 +148,29 @@ func flipByte(t *testing.T, storeDir, ledger string, text []byte) {
 	}
 	t.Fatalf("%q is in no block file", text)
 }
+
+// A tool that opens a stopped log keeps, and tells, the durability that it was last served with.
+func TestDurabilityLastServedWith(t *testing.T) {
+	c := EmbeddedConfig{Dir: t.TempDir(), Ledger: "Shop_1"}
+	want := func(asked, in eventstore.Durability) {
+		t.Helper()
+		c.Durability = asked
+		s := openRig(t, c)
+		status, err := s.Status(t.Context())
+		if err != nil || status.Durability != in {
+			t.Errorf("opened with %q: %q, want %q; %v", asked, status.Durability, in, err)
+		}
+		mustClose(t, s)
+	}
+	want("", eventstore.Group)
+	want(eventstore.Strict, eventstore.Strict)
+	want("", eventstore.Strict)
+	want("", eventstore.Strict)
+	if run, closeDir, err := openBarrier(c.Dir); err != nil {
+		t.Fatal(err)
+	} else if run != nil { // otherwise group falls back to strict
+		_ = closeDir()
+		want(eventstore.Group, eventstore.Group)
+		want("", eventstore.Group)
+	}
+}

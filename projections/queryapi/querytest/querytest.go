@@ -5,7 +5,6 @@ package querytest
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"strconv"
 	"testing"
@@ -154,7 +153,7 @@ func (l *Ledger) List(ctx context.Context, q projections.Query) (projections.Pag
 		return projections.Page{}, err
 	}
 	if by := q.Sort; by != "" && !slices.Contains(projections.SortColumns, by) && !slices.Contains(projections.SortColumns, by[1:]) {
-		return projections.Page{}, fmt.Errorf("%w: no column %s", projections.ErrBadQuery, by)
+		return projections.Page{}, projections.BadQuery("sort", "is no column: %s", by)
 	}
 	all = slices.DeleteFunc(all, func(o domain.Order) bool {
 		return q.Tab != "" && o.Tab() != q.Tab || q.Status != "" && o.Status() != q.Status || q.PlacedBy != "" && o.PlacedBy != q.PlacedBy ||
@@ -169,12 +168,37 @@ func (l *Ledger) List(ctx context.Context, q projections.Query) (projections.Pag
 	return projections.Page{Orders: all}, nil
 }
 
+// Parked implements projections.Reader; a cursor is a number of rows.
+func (l *Ledger) Parked(ctx context.Context, cursor string, limit int) (projections.Page, error) {
+	all, _, err := l.orders(ctx)
+	if err != nil {
+		return projections.Page{}, err
+	}
+	all = slices.DeleteFunc(all, func(o domain.Order) bool { return !o.Pending.Parked })
+	slices.SortStableFunc(all, func(a, b domain.Order) int { return a.Pending.ParkedAt.Compare(b.Pending.ParkedAt) })
+	from := 0
+	if cursor != "" {
+		if from, err = strconv.Atoi(cursor); err != nil {
+			return projections.Page{}, projections.BadQuery("cursor", "is no cursor")
+		}
+	}
+	limit = cmp.Or(limit, projections.DefaultLimit)
+	all = all[min(from, len(all)):]
+	if len(all) > limit {
+		return projections.Page{Orders: all[:limit], Next: strconv.Itoa(from + limit)}, nil
+	}
+	return projections.Page{Orders: all}, nil
+}
+
 // Counts implements projections.Reader.
 func (l *Ledger) Counts(ctx context.Context) (projections.Counts, error) {
 	all, head, err := l.orders(ctx)
 	c := projections.Counts{Tabs: map[domain.Tab]int64{}, Position: head}
 	for _, o := range all {
 		c.Tabs[o.Tab()]++
+		if o.Pending.Parked {
+			c.Parked++
+		}
 	}
 	return c, err
 }
