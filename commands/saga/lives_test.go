@@ -104,69 +104,6 @@ func (w *world) answersName(id uuid.UUID, n int) {
 	}
 }
 
-func TestEveryFaultEndsWell(t *testing.T) {
-	for _, a := range acts {
-		for _, f := range []struct {
-			name string
-			kind stripesim.Kind
-		}{
-			{"dropped before", stripesim.DropBefore},
-			{"dropped after", stripesim.DropAfter},
-			{"500 before", stripesim.ErrorBefore},
-			{"500 after", stripesim.ErrorAfter},
-			{"429", stripesim.RateLimited},
-			{"truncated", stripesim.Truncated},
-			{"garbled", stripesim.Garbled},
-		} {
-			for _, also := range []struct {
-				name  string
-				times int
-				reads bool
-			}{{"once", 1, false}, {"twice", 2, false}, {"reading too", 4, true}} {
-				t.Run(a.name+"/"+f.name+"/"+also.name, func(t *testing.T) {
-					inWorld(t, func(w *world) {
-						id := a.prepare(w, visa)
-						p := w.start()
-						defer p.stop()
-						w.sim.Fail(stripesim.FailTimes(also.times, func(r stripesim.Request) bool {
-							return also.reads || r.Method == "POST"
-						}, stripesim.Fault{Kind: f.kind}))
-						w.do(id, a.do)
-						p.settle()
-						w.ends(id, a.tells...)
-					})
-				})
-			}
-		}
-	}
-}
-
-// A request that Stripe works on for longer than anybody waits is carried out after all; it must not be carried out twice.
-func TestSlowerThanAnybodyWaits(t *testing.T) {
-	for _, a := range acts {
-		for _, when := range []string{"before", "after"} {
-			t.Run(a.name+"/"+when, func(t *testing.T) {
-				inWorld(t, func(w *world) {
-					id := a.prepare(w, visa)
-					p := w.start()
-					defer p.stop()
-					held := make(chan struct{})
-					fault := stripesim.Fault{Hold: held}
-					if when == "after" {
-						fault = stripesim.Fault{HoldAnswer: held}
-					}
-					w.sim.Fail(stripesim.FailTimes(1, func(r stripesim.Request) bool { return r.Method == "POST" }, fault))
-					w.do(id, a.do)
-					pass(2 * time.Minute)
-					close(held)
-					p.settle()
-					w.ends(id, a.tells...)
-				})
-			})
-		}
-	}
-}
-
 func TestDefiniteAnswers(t *testing.T) {
 	ctx := context.Background()
 	for _, tt := range []struct {

@@ -1,15 +1,11 @@
 package saga_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -31,47 +27,6 @@ const (
 	visa  = "pm_card_visa"
 )
 
-// wire carries requests to the simulator's handler without a network, so that a test's time is its own. Like a server it goes
-// on when the client has gone.
-type wire struct {
-	handler http.Handler
-	busy    sync.WaitGroup
-}
-
-func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
-	var body []byte
-	if r.Body != nil {
-		var err error
-		if body, err = io.ReadAll(r.Body); err != nil {
-			return nil, err
-		}
-	}
-	answer := make(chan *http.Response, 1)
-	w.busy.Go(func() {
-		defer close(answer)
-		defer func() {
-			if cut := recover(); cut != nil && cut != http.ErrAbortHandler { //nolint:errorlint // it is a panic's value
-				panic(cut)
-			}
-		}()
-		recorder := httptest.NewRecorder()
-		request := r.Clone(context.WithoutCancel(r.Context()))
-		request.Body = io.NopCloser(bytes.NewReader(body))
-		w.handler.ServeHTTP(recorder, request)
-		answer <- recorder.Result()
-	})
-	select {
-	case <-r.Context().Done():
-		return nil, r.Context().Err()
-	case res, ok := <-answer:
-		if !ok {
-			return nil, io.ErrUnexpectedEOF
-		}
-		res.Request = r
-		return res, nil
-	}
-}
-
 // world is a ledger, a Stripe, and the time of their own.
 type world struct {
 	t      testing.TB
@@ -83,17 +38,10 @@ type world struct {
 }
 
 // inWorld runs a test in a world.
-func inWorld(t *testing.T, test func(w *world)) {
+func inWorld(t *testing.T, test func(w *world), options ...stripesim.Option) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		sim, err := stripesim.New(stripesim.WithLogger(slog.New(slog.DiscardHandler)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		carrier := &wire{handler: sim.Handler()}
-		client, err := stripepay.New(stripepay.Config{
-			Mode: stripepay.Sandbox, Key: simtest.Key, URL: "http://stripe.invalid", Transport: carrier,
-		})
+		sim, err := stripesim.New(append(options, stripesim.WithLogger(slog.New(slog.DiscardHandler)))...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -101,10 +49,20 @@ func inWorld(t *testing.T, test func(w *world)) {
 			if err := sim.Close(); err != nil {
 				t.Error(err)
 			}
-			carrier.busy.Wait()
 		})
-		test(newWorld(t, sim, client))
+		test(newWorld(t, sim, newClient(t, sim.Transport())))
 	})
+}
+
+func newClient(t testing.TB, carrier http.RoundTripper) *stripepay.Client {
+	t.Helper()
+	client, err := stripepay.New(stripepay.Config{
+		Mode: stripepay.Sandbox, Key: simtest.Key, URL: "http://stripe.invalid", Transport: carrier,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client
 }
 
 func newWorld(t testing.TB, sim *stripesim.Sim, client *stripepay.Client) *world {

@@ -96,8 +96,17 @@ func serverError() *apiError {
 	return newError(http.StatusInternalServerError, "api_error", "", "An unknown error occurred")
 }
 
-// before is the answer of a fault that lets nothing be executed; nil for the others.
-func (f Fault) before(key string) *apiError {
+// executesNothing says that the request comes to nothing but what before says.
+func (f Fault) executesNothing() bool {
+	switch f.Kind {
+	case DropBefore, ErrorBefore, RateLimited, Unauthorized, Forbidden, KeyInUse:
+		return true
+	}
+	return false
+}
+
+// before is the answer of a fault that lets nothing be executed; nil for none, and where the connection is cut.
+func (f Fault) before(key string) error {
 	switch f.Kind {
 	case ErrorBefore:
 		return serverError()

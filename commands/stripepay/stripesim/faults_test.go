@@ -172,3 +172,33 @@ func TestASlowAnswerIsExecuted(t *testing.T) {
 		t.Errorf("%+v, %v", totals[pi.ID], err)
 	}
 }
+
+// What fails before it is looked at, fails whatever becomes of the request that has its key.
+func TestFaultsBeforeTheKey(t *testing.T) {
+	sim, payments := inProcess(t)
+	request := commands.PaymentRequest{Key: "a", OrderID: "o", Amount: 1000, Currency: "USD"}
+	pi, err := payments.Authorize(t.Context(), request, "pm_card_visa")
+	must(t, err)
+	request.Key, request.PaymentIntent = "c", pi.ID
+	release, held := make(chan struct{}), make(chan struct{})
+	sim.Fail(stripesim.FailTimes(1, func(stripesim.Request) bool { close(held); return true }, stripesim.Fault{Hold: release}))
+	var first sync.WaitGroup
+	first.Go(func() {
+		if _, err := payments.Capture(t.Context(), request); err != nil {
+			t.Error(err)
+		}
+	})
+	<-held
+	for kind, want := range map[stripesim.Kind]commands.UnknownReason{
+		stripesim.DropBefore: commands.UnknownNetwork, stripesim.ErrorBefore: commands.UnknownServer,
+		stripesim.RateLimited: commands.UnknownRateLimit, stripesim.Unauthorized: commands.UnknownCredentials,
+	} {
+		sim.Fail(func(stripesim.Request) stripesim.Fault { return stripesim.Fault{Kind: kind} })
+		var unknown *commands.PaymentUnknown
+		if _, err := clientOf(t, sim).Capture(t.Context(), request); !errors.As(err, &unknown) || unknown.Reason != want {
+			t.Errorf("%v: %v, want %s", kind, err, want)
+		}
+	}
+	close(release)
+	first.Wait()
+}

@@ -136,6 +136,9 @@ var errClosed = errors.New("stripesim is closed")
 
 // execute does the work once for each idempotency key.
 func (s *Sim) execute(c *call, work endpoint, fault Fault) (answer, error) {
+	if fault.Hold == nil && fault.executesNothing() { // it has not come as far as its key
+		return answer{}, fault.before(c.key)
+	}
 	if c.key != "" {
 		if !s.flight.enter(c.key) {
 			return answer{}, keyInUse(c.key)
@@ -145,11 +148,8 @@ func (s *Sim) execute(c *call, work endpoint, fault Fault) (answer, error) {
 	if !s.wait(fault.Hold) {
 		return answer{}, errClosed
 	}
-	if fault.Kind == DropBefore {
-		return answer{}, nil
-	}
-	if e := fault.before(c.key); e != nil {
-		return answer{}, e
+	if fault.executesNothing() {
+		return answer{}, fault.before(c.key)
 	}
 	var a answer
 	err := s.transact(c, func() (err error) {
