@@ -18,7 +18,7 @@ func SameAs(ctx context.Context, log Log, o domain.Order) error {
 		"events": {a.events, o.Version}, "number": {a.number, o.OrderNumber}, "manufacturer": {a.manufacturer, o.Manufacturer},
 		"received": {a.received, o.ReceivedAt}, "currency": {a.currency, o.Currency}, "total": {a.total, o.Total},
 		"hold": {a.hold, o.Hold.PaymentIntent}, "taken": {a.taken, o.Taken}, "refund": {a.refund, o.Refund},
-		"settled": {a.settled, o.Settled}, "disputes": {fmt.Sprint(a.disputes), fmt.Sprint(o.Disputes)},
+		"settled": {a.settled, o.Settled}, "disputes": {outcomes(a.disputes), outcomes(o.Disputes)},
 		"pending": {a.pending, o.Pending.Act}, "since": {a.since, o.Pending.Since}, "how": {a.how, o.Pending.How}, "parked": {a.parked, o.Pending.Parked},
 		"expired": {a.expired, o.HoldExpired}, "captureFailed": {a.captureFailed, o.CaptureFailed}, "captured": {a.captured, o.Captured()},
 		"refundPending": {a.refundPending, o.RefundPending}, "refunded": {a.refunded, o.RefundedAt != nil},
@@ -29,4 +29,11 @@ func SameAs(ctx context.Context, log Log, o domain.Order) error {
 		}
 	}
 	return nil
+}
+
+func outcomes(disputes []domain.Dispute) (s string) {
+	for _, d := range disputes {
+		s += d.ID + " " + d.Outcome + "\n"
+	}
+	return s
 }
