@@ -24,7 +24,6 @@ import (
 const (
 	CodeReconcileRunning = "reconcile_running"
 	CodeStopping         = "stopping"
-
 )
 
 // ReconcileDeps is what the comparison with Stripe needs. All but the Reconciler may be left out.
