@@ -32,6 +32,8 @@ func (a *App) metrics() *prometheus.Registry {
 		return float64(a.projector.Status(ctx).Lag)
 	})
 	gauge("saga_open", "Requests to Stripe without an answer.", func(context.Context) float64 { return float64(a.saga.Status().Open) })
+	gauge("saga_hints", "Events of Stripe's that nobody has looked at yet.", func(context.Context) float64 { return float64(a.saga.Status().Hints) })
+	gauge("saga_holds", "Holds that are watched until they are taken or run out.", func(context.Context) float64 { return float64(a.saga.Status().Holds) })
 	gauge("saga_parked", "Requests to Stripe that wait for a person.", func(context.Context) float64 { return float64(a.saga.Status().Parked) })
 	r.MustRegister(a.stripeMetrics()...)
 	return r

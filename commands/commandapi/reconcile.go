@@ -24,6 +24,8 @@ import (
 const (
 	CodeReconcileRunning = "reconcile_running"
 	CodeStopping         = "stopping"
+
+	badQuery = "bad_query" // as all queries answer
 )
 
 // ReconcileDeps is what the comparison with Stripe needs. All but the Reconciler may be left out.
@@ -79,7 +81,7 @@ func RegisterReconcile(api huma.API, d ReconcileDeps) {
 		}},
 	}
 	for status, codes := range map[int]string{
-		http.StatusBadRequest: CodeBadRequest, http.StatusUnauthorized: CodeUnauthenticated, http.StatusForbidden: CodeForbidden,
+		http.StatusBadRequest: badQuery, http.StatusUnauthorized: CodeUnauthenticated, http.StatusForbidden: CodeForbidden,
 		http.StatusConflict: CodeReconcileRunning,
 	} {
 		op.Responses[strconv.Itoa(status)] = &huma.Response{
@@ -109,7 +111,7 @@ func (in reconcileInput) since(now time.Time) (time.Time, error) {
 			return t, nil
 		}
 	}
-	return time.Time{}, New(http.StatusBadRequest, CodeBadRequest, fmt.Sprintf("since %q: write a past date or instant, such as 2026-01-31.", in.Since))
+	return time.Time{}, New(http.StatusBadRequest, badQuery, fmt.Sprintf("since %q: write a past date or instant, such as 2026-01-31.", in.Since))
 }
 
 func (s *reconcileServer) answer(ctx context.Context, in *reconcileInput) (*huma.StreamResponse, error) {

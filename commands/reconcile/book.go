@@ -140,13 +140,13 @@ func (b *book) word(s string) string {
 // oldest is when the oldest order came in that is open or younger than an age; now less that age when there is none.
 func (b *book) oldest(now time.Time, age time.Duration) time.Time {
 	limit := now.Add(-age)
-	first := now
+	first := time.Time{}
 	for _, a := range b.accounts {
-		if (a.open() || !a.received.Before(limit)) && a.received.Before(first) {
+		if (a.open() || !a.received.Before(limit)) && (first.IsZero() || a.received.Before(first)) {
 			first = a.received
 		}
 	}
-	if first.Equal(now) {
+	if first.IsZero() {
 		return limit
 	}
 	return first

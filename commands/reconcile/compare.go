@@ -124,6 +124,9 @@ func (c *comparison) current(pi commands.PaymentIntent) {
 		c.untaken(pi)
 	case a.takenElsewhere:
 		c.settledElsewhere(pi, kept(pi))
+		if a.settled == domain.HoldReleased && held(pi) > 0 {
+			c.differs(ReleasedInLedgerOnly, pi, pi.ID, c.side("released", 0), standing(pi))
+		}
 	case pi.Received == 0:
 		c.differs(CapturedInLedgerOnly, pi, pi.ID, c.ledger(), standing(pi))
 	default:

@@ -78,6 +78,7 @@ func TestACleanLedgerHasNoDifferences(t *testing.T) {
 	inWorld(t, func(w *world) {
 		p := w.start()
 		defer p.stop()
+		pass(300 * time.Millisecond) // Stripe counts in seconds
 		w.account(t)
 		var ids []uuid.UUID
 		for range 3 {
@@ -95,7 +96,7 @@ func TestACleanLedgerHasNoDifferences(t *testing.T) {
 			t.Errorf("at once: %+v", f)
 		}
 		for _, days := range []int{2, 8} { // holds end, refunds and disputes go on
-			pass(time.Duration(days) * day)
+			pass(time.Duration(days)*day + 2*time.Hour) // and the sweep has seen it
 			settle()
 			f = w.agree()
 			if f.InFlight != 0 {
@@ -106,10 +107,21 @@ func TestACleanLedgerHasNoDifferences(t *testing.T) {
 		for _, id := range ids {
 			states[w.order(id).PaymentState()] = true
 		}
+		w.foldsAsTheDomain()
 		if len(states) < 4 || f.Disputes != 9 {
 			t.Errorf("the orders came to %v only, %+v", states, f)
 		}
 	})
+}
+
+// foldsAsTheDomain says that what is folded of every order's money is what the domain says of it.
+func (w *world) foldsAsTheDomain() {
+	w.t.Helper()
+	for n := 1; n <= w.orders; n++ {
+		if err := reconcile.SameAs(w.ctx, w.log, w.order(domain.OrderID("northwind", fmt.Sprint(10248+n)))); err != nil {
+			w.t.Error(err)
+		}
+	}
 }
 
 // account brings an order on account in: it has nothing to do with Stripe.
@@ -134,6 +146,21 @@ func TestOldPaymentsAreReadByTheirIDs(t *testing.T) {
 	})
 }
 
+// Payments that are a little older than their orders are not.
+func TestRecentPaymentsAreListed(t *testing.T) {
+	inWorld(t, func(w *world) {
+		pi := w.authorize(domain.OrderID("northwind", "10249"), visa, total, "USD").ID
+		pass(5 * day)
+		w.enter(func(uuid.UUID) string { return pi })
+		w.on = func(r *http.Request) {
+			if strings.Contains(r.URL.Path, pi) {
+				t.Error("it was read by its id")
+			}
+		}
+		w.agree()
+	})
+}
+
 func TestSince(t *testing.T) {
 	inWorld(t, func(w *world) {
 		began := time.Now()
@@ -143,7 +170,10 @@ func TestSince(t *testing.T) {
 		w.captured(refunded)
 		w.do(quiet, domain.Ship{})
 		w.do(refunded, domain.Ship{})
-		pass(100 * day)
+		pass(99 * day)
+		stray := w.authorize(uuid.New(), visa, 1000, "USD")
+		w.atStripe(w.sim.Dashboard().Capture(w.ctx, stray.ID, 0))
+		pass(day)
 		recent := time.Now()
 		pass(time.Minute)
 		w.refund(refunded, 1000)
@@ -154,7 +184,7 @@ func TestSince(t *testing.T) {
 			t.Errorf("since a minute ago: %+v %+v", f, found)
 		}
 		f, _ = w.compare(began)
-		if f.Orders != 3 || f.Payments != 3 {
+		if f.Orders != 3 || f.Payments != 4 {
 			t.Errorf("since the beginning: %+v", f)
 		}
 		f, _ = w.compare(time.Time{})
@@ -164,6 +194,10 @@ func TestSince(t *testing.T) {
 		pass(100 * day) // the first two are over for more than 180 days
 		if f, _ = w.compare(time.Time{}); f.Orders != 1 || f.Since.Before(recent) {
 			t.Errorf("much later: %+v", f)
+		}
+		pass(100 * day) // the third is older, but not shipped
+		if f, _ = w.compare(time.Time{}); f.Orders != 1 || f.Since.Before(recent) || f.Since.After(recent.Add(day)) {
+			t.Errorf("much, much later: %+v", f)
 		}
 	})
 }
@@ -222,6 +256,7 @@ func TestChangesMeanwhileAreNoDifferences(t *testing.T) {
 				clerks.Wait()
 				w.on = nil
 				settle()
+				w.foldsAsTheDomain()
 				if after := w.agree(); after.Orders < f.Orders || f.Position >= after.Position {
 					t.Errorf("nothing went on: %+v, then %+v", f, after)
 				}

@@ -3,6 +3,7 @@ package saga_test
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -39,7 +40,26 @@ func shown(o domain.Order, now time.Time) domain.View {
 			*id = (*id)[:3]
 		}
 	}
+	v.ExternalChanges = lasting(v)
 	return v
+}
+
+// lasting are the changes from outside that are still true in the end, the last of each kind: what was only on the way there is
+// seen by those who look often.
+func lasting(v domain.View) []domain.ExternalChange {
+	last := map[string]domain.ExternalChange{}
+	for _, e := range v.ExternalChanges {
+		e.Object, e.At = e.Object[:3], time.Time{}
+		last[e.Change] = e
+	}
+	delete(last, "refund_pending")
+	if v.Payment.State == domain.WasRefund {
+		delete(last, "refunded_partly")
+	}
+	if v.Payment.AmountCaptured != nil {
+		delete(last, "captured")
+	}
+	return slices.SortedFunc(maps.Values(last), func(a, b domain.ExternalChange) int { return strings.Compare(a.Change, b.Change) })
 }
 
 // look takes down how everything ended, and says what must be true of every ledger.

@@ -21,7 +21,7 @@ type loop struct {
 	done    chan outcome
 
 	jobs  map[string]*job // by key
-	ready []*job          // wait for a worker, first come first served
+	ready [2][]*job       // wait for a worker, first come first served: what orders asked for, and then what is only to be looked at
 	later waiting
 
 	known      chan struct{} // closed when the log is known as it was at the beginning
@@ -129,11 +129,12 @@ func (l *loop) run(ctx context.Context) error {
 	for {
 		var tasks chan<- task
 		var next task
-		if len(l.ready) > 0 {
-			tasks, next = l.tasks, l.ready[0].task()
+		line := l.nextLine()
+		if line != nil {
+			tasks, next = l.tasks, (*line)[0].task()
 		}
 		batches := l.batches
-		if len(l.ready) >= l.cfg.MaxReady {
+		if len(l.ready[0])+len(l.ready[1]) >= l.cfg.MaxReady {
 			batches = nil
 		}
 		if len(l.later) > 0 {
@@ -147,8 +148,8 @@ func (l *loop) run(ctx context.Context) error {
 				return err
 			}
 		case tasks <- next:
-			l.ready[0].state = running
-			l.ready = l.ready[1:]
+			(*line)[0].state = running
+			*line = (*line)[1:]
 		case o := <-l.done:
 			l.finish(o)
 		case <-timer.C:
@@ -253,7 +254,7 @@ func (l *loop) catchUp() {
 func (l *loop) queue(j *job) {
 	j.state = queued
 	l.jobs[j.key] = j
-	l.ready = append(l.ready, j)
+	l.ready[j.line()] = append(l.ready[j.line()], j)
 }
 
 // wantHint takes on something that Stripe told.
@@ -331,7 +332,7 @@ func (l *loop) drop(key string) {
 		j.state = dropped
 		return
 	case queued:
-		l.ready = slices.DeleteFunc(l.ready, func(r *job) bool { return r == j })
+		l.ready[j.line()] = slices.DeleteFunc(l.ready[j.line()], func(r *job) bool { return r == j })
 	case backsOff:
 		l.rest(j)
 	}
@@ -408,6 +409,24 @@ func (l *loop) save() {
 		return
 	}
 	l.saved = l.at.Checkpoint
+}
+
+// line is where a job waits. A flood of what Stripe tells must not keep a clerk waiting.
+func (j *job) line() int {
+	if j.effect.Request == uuid.Nil {
+		return 1
+	}
+	return 0
+}
+
+// nextLine is the line whose first job is next; nil when nobody waits.
+func (l *loop) nextLine() *[]*job {
+	for i := range l.ready {
+		if len(l.ready[i]) > 0 {
+			return &l.ready[i]
+		}
+	}
+	return nil
 }
 
 func (j *job) task() task {

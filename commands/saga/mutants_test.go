@@ -37,10 +37,14 @@ var mutants = []struct {
 		return err
 	case verdict.Open():`,
 	}}},
-	{"a no is believed without reading what is true", []edit{{
-		"commands/saga/perform.go", `	verdict, truth, err := a.read(ctx)
-	var unread`, `	verdict, truth, err := Verdict{}, commands.PaymentIntent{}, error(nil)
-	var unread`,
+	{"a capture on a cancelled order", []edit{{
+		"domain/decide.go", `func processable(o Order) error {
+	switch {
+	case o.CancelledAt != nil:
+		return Reject(AlreadyCancelled)
+`, `func processable(o Order) error {
+	switch {
+`,
 	}}},
 	{"a void is written down as a refund", []edit{
 		{"commands/saga/judge.go", `		how := domain.HoldReleased

@@ -3,7 +3,10 @@ package saga_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"path/filepath"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -382,6 +385,181 @@ func TestRefundOfWhatWasSettledElsewhere(t *testing.T) {
 		}
 		if after := w.totals(id); after != before {
 			t.Errorf("Stripe was asked: %+v, before %+v", after, before)
+		}
+	})
+}
+
+// restored is a ledger that lost what it knew last: its log is an older one, its snapshot isn't.
+func restored(w *world, do func(id uuid.UUID)) (id uuid.UUID, old *world, snapshots func(*saga.Config)) {
+	w.t.Helper()
+	path := filepath.Join(w.t.TempDir(), "saga.json")
+	snapshots = func(c *saga.Config) { c.SnapshotPath = path }
+	id = w.place(visa)
+	backup := w.copied()
+	p := w.start(snapshots)
+	do(id)
+	p.settle()
+	p.stop()
+	return id, backup, snapshots
+}
+
+// copied is the same world with a log that goes its own way from here.
+func (w *world) copied() *world {
+	w.t.Helper()
+	other := newWorld(w.t, w.sim, w.stripe)
+	other.orders = w.orders
+	sub, err := w.log.Subscribe(context.Background(), 0)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer func() { _ = sub.Close() }()
+	head, err := w.log.Head(context.Background())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for at := eventstore.Position(0); at < head; {
+		batch, err := sub.Next(context.Background(), 100)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		for _, r := range batch {
+			if _, err := other.log.Append(context.Background(), r.Stream, r.Revision-1, r.Event); err != nil {
+				w.t.Fatal(err)
+			}
+			at = r.Position
+		}
+	}
+	return other
+}
+
+// A log that was restored has forgotten what was asked of Stripe, and what Stripe did. It is compared with Stripe before
+// anything is asked, also when nobody said that it was restored.
+func TestRestored(t *testing.T) {
+	for _, told := range []bool{false, true} {
+		t.Run(fmt.Sprint("told ", told), func(t *testing.T) {
+			inWorld(t, func(w *world) {
+				id, old, snapshots := restored(w, func(id uuid.UUID) {
+					w.do(id, domain.Capture{})
+				})
+				old.do(id, domain.Cancel{}) // by a clerk who sees an order that is not paid
+				var asked atomic.Int64
+				w.sim.Fail(func(r stripesim.Request) stripesim.Fault {
+					if r.Method == "POST" {
+						asked.Add(1)
+					}
+					return stripesim.Fault{}
+				})
+				p := old.start(snapshots, func(c *saga.Config) {
+					c.Lists = old.stripe
+					if told {
+						c.ReconcileFirst, c.SnapshotPath = true, ""
+					}
+				})
+				defer p.stop()
+				p.settle()
+				_, names := old.events(id)
+				want := []string{"CancelRequested", "ExternalChangeSeen", "CancelFailed", "PaymentCaptured"}
+				if !slices.Equal(names[len(names)-len(want):], want) || asked.Load() != 0 {
+					t.Errorf("%v; Stripe was asked for %d acts", names, asked.Load())
+				}
+				old.agree(id)
+			})
+		})
+	}
+}
+
+// Until it could be compared, nothing is asked, and the saga says why it is not ready.
+func TestRestoredWhileStripeIsAway(t *testing.T) {
+	inWorld(t, func(w *world) {
+		id, old, snapshots := restored(w, func(id uuid.UUID) { w.do(id, domain.AddNote{NoteID: uuid.New(), Text: "x"}) })
+		old.do(id, domain.Capture{})
+		w.sim.Fail(func(r stripesim.Request) stripesim.Fault {
+			if r.Method == "POST" {
+				t.Errorf("asked before it was compared: %s", r.Path)
+			}
+			return stripesim.Fault{Kind: stripesim.ErrorBefore}
+		})
+		p := old.start(snapshots, func(c *saga.Config) { c.Lists = old.stripe })
+		defer p.stop()
+		pass(time.Hour)
+		if st := p.Status(); st.Ready || st.Error == "" {
+			t.Errorf("%+v", st)
+		}
+		w.sim.Fail(nil)
+		p.settle()
+		old.ends(id, "CaptureRequested", "PaymentCaptured")
+	})
+}
+
+// What no webhook told is found: undelivered events within the hour, everything else within the day.
+func TestSweeps(t *testing.T) {
+	inWorld(t, func(w *world) {
+		id, other := w.place(visa), w.place(visa)
+		p := w.start(func(c *saga.Config) { c.Lists = w.stripe })
+		defer p.stop()
+		synctest.Wait()
+		desk := w.sim.Dashboard()
+		if err := desk.Capture(context.Background(), w.order(id).Hold.PaymentIntent, 0); err != nil {
+			t.Fatal(err)
+		}
+		pass(61 * time.Minute)
+		w.ends(id, "Accepted", "PaymentCaptured")
+		if actor := w.lastActor(id); actor != commands.Stripe(domain.ViaWebhook) {
+			t.Errorf("recorded by %+v", actor)
+		}
+		if err := desk.Cancel(context.Background(), w.order(other).Hold.PaymentIntent); err != nil {
+			t.Fatal(err)
+		}
+		var events []string
+		due, err := w.sim.Pending(context.Background(), 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range due {
+			events = append(events, d.Event)
+		}
+		if err := w.sim.Delivered(context.Background(), events...); err != nil { // to an endpoint that lost them
+			t.Fatal(err)
+		}
+		pass(25 * time.Hour)
+		if o := w.order(other); !o.HoldExpired {
+			t.Error("the hold is gone, and nobody has seen it")
+		}
+	})
+}
+
+// A flood of what Stripe tells keeps no clerk waiting.
+func TestAskedForBeforeToldOf(t *testing.T) {
+	inWorld(t, func(w *world) {
+		id := w.place(visa)
+		release := make(chan struct{})
+		var mu sync.Mutex
+		var methods []string
+		w.sim.Fail(func(r stripesim.Request) stripesim.Fault {
+			mu.Lock()
+			defer mu.Unlock()
+			methods = append(methods, r.Method)
+			if len(methods) == 1 {
+				return stripesim.Fault{Hold: release}
+			}
+			return stripesim.Fault{}
+		})
+		p := w.start(func(c *saga.Config) { c.Workers = 1 })
+		defer p.stop()
+		for n := range 100 {
+			w.tell(fmt.Sprint("evt_", n), id)
+		}
+		synctest.Wait() // the only worker looks at the first
+		w.do(id, domain.Capture{})
+		synctest.Wait()
+		close(release)
+		p.settle()
+		synctest.Wait()
+		w.ends(id, "CaptureRequested", "PaymentCaptured")
+		mu.Lock()
+		defer mu.Unlock()
+		if at := slices.Index(methods, "POST"); at < 0 || at > 3 {
+			t.Errorf("the capture was request %d of %d", at, len(methods))
 		}
 	})
 }

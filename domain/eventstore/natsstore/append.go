@@ -14,6 +14,7 @@ import (
 
 // Codes of the server's answers that the jetstream package has no names for.
 const (
+	codeNoPeers       jetstream.ErrorCode = 10005 // a cluster's servers, or some, are not there yet
 	codeUnavailable   jetstream.ErrorCode = 10008 // JetStream is starting, or has no leader now
 	codeTooLarge      jetstream.ErrorCode = 10054
 	codeWrongLast     jetstream.ErrorCode = 10071 // the subject's last message is another one

@@ -69,7 +69,7 @@ func findStream(ctx context.Context, js jetstream.JetStream, want jetstream.Stre
 			stream, err = js.CreateStream(limited, want)
 		}
 		cancel()
-		starting := open(err) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, jetstream.ErrNoStreamResponse)
+		starting := open(err) || code(err) == codeNoPeers || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, jetstream.ErrNoStreamResponse)
 		if !starting || pause(ctx, attempt) != nil {
 			return stream, err
 		}
