@@ -184,6 +184,9 @@ func awaitEvent(ctx context.Context, c testenv.Client, order uuid.UUID, event st
 	if err != nil {
 		return err
 	}
+	if c.Token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.Token)
+	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return err

@@ -18,7 +18,7 @@ import (
 	"github.com/orderledger/orderledger/commands"
 	"github.com/orderledger/orderledger/commands/access"
 	"github.com/orderledger/orderledger/commands/saga"
-	"github.com/orderledger/orderledger/commands/stripepay"
+	"github.com/orderledger/orderledger/commands/stripepay/stripesim"
 	"github.com/orderledger/orderledger/domain/eventstore"
 	"github.com/orderledger/orderledger/projections"
 	"github.com/orderledger/orderledger/projections/tabs"
@@ -34,6 +34,8 @@ type Hooks struct {
 	Now      func() time.Time
 	// Stripe carries the requests to Stripe in the network's place.
 	Stripe http.RoundTripper
+	// Sandbox are options for the ledger's own sandbox.
+	Sandbox []stripesim.Option
 }
 
 // App is one running ledger.
@@ -132,28 +134,6 @@ func (a *App) openLog(ctx context.Context, hooks Hooks) error {
 	return nil
 }
 
-func (a *App) openPayments(ctx context.Context, hooks Hooks) (commands.Payments, error) {
-	secrets, err := openWebhookSecrets(a)
-	if err != nil {
-		return nil, err
-	}
-	client, closePayments, err := openPayments(ctx, a.config, a.log, hooks.Stripe)
-	if err != nil {
-		return nil, err
-	}
-	a.onClose(closePayments)
-	a.stripe.client, a.stripe.secrets = client, secrets
-	if a.config.Stripe != string(stripepay.Sandbox) {
-		if err := a.checkStripe(ctx); err != nil {
-			return nil, err
-		}
-	}
-	if hooks.Payments != nil {
-		return hooks.Payments(client), nil
-	}
-	return client, nil
-}
-
 func (a *App) openReadModel() error {
 	dir := filepath.Join(a.config.Data, "projections")
 	if a.config.Store == "memory" { // a read model of a log that is gone with the process
@@ -206,6 +186,9 @@ func (a *App) Run(ctx context.Context) error {
 	a.parts.Go(func() { a.part(a.background, "projections", a.projector.Run) })
 	a.parts.Go(func() { a.part(a.background, "saga", a.saga.Run) })
 	a.parts.Go(func() { a.watchStripe(a.background) })
+	if a.stripe.sandbox != nil {
+		a.parts.Go(func() { a.part(a.background, "webhooks of the sandbox", a.deliver) })
+	}
 	serving := make(chan error, 1)
 	served := false
 	err := a.mayListen(ctx)

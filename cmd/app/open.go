@@ -5,12 +5,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net/http"
-	"os"
 	"path/filepath"
 
+	"github.com/orderledger/orderledger/commands"
 	"github.com/orderledger/orderledger/commands/stripepay"
-	"github.com/orderledger/orderledger/commands/stripepay/stripesim"
 	"github.com/orderledger/orderledger/domain/eventstore"
 	"github.com/orderledger/orderledger/domain/eventstore/memstore"
 	"github.com/orderledger/orderledger/domain/eventstore/natsstore"
@@ -49,65 +47,41 @@ func openLog(ctx context.Context, c Config, log *slog.Logger, fatal func(error))
 	})
 }
 
-// sandboxKey is what our own client says to our own sandbox; no money hangs on it.
-const sandboxKey = "sk_test_sandbox"
-
-// openPayments returns the client that asks Stripe, or the sandbox that it starts, and what closes it.
-func openPayments(
-	ctx context.Context, c Config, log *slog.Logger, transport http.RoundTripper,
-) (*stripepay.Client, func(), error) {
-	config := stripepay.Config{Mode: stripepay.Mode(c.Stripe), Transport: transport, Logger: log}
-	closers := []func(){}
-	closeAll := func() {
-		for i := len(closers) - 1; i >= 0; i-- {
-			closers[i]()
+// openPayments returns the client that asks Stripe, or the sandbox.
+func (a *App) openPayments(ctx context.Context, hooks Hooks) (commands.Payments, error) {
+	config := stripepay.Config{Mode: stripepay.Mode(a.config.Stripe), Transport: hooks.Stripe, Logger: a.log}
+	var err error
+	switch {
+	case a.config.Stripe != string(stripepay.Sandbox):
+		if config.Key, err = readKey(a.config.StripeKey, a.log); err != nil {
+			return nil, fmt.Errorf("--stripe-key-file: %w", err)
+		}
+	case a.config.SandboxURL != "":
+		config.Key, config.URL = sandboxKey, a.config.SandboxURL
+	default:
+		config.Key = sandboxKey
+		if config.URL, err = a.openSandbox(ctx, hooks); err != nil {
+			return nil, fmt.Errorf("sandbox: %w", err)
 		}
 	}
-	switch {
-	case c.Stripe != "sandbox":
-		key, err := readKey(c.StripeKey, log)
-		if err != nil {
-			return nil, nil, fmt.Errorf("--stripe-key-file: %w", err)
-		}
-		config.Key = key
-	case c.SandboxURL != "":
-		config.Key, config.URL = sandboxKey, c.SandboxURL
-	default:
-		sim, err := openSandbox(c, log)
-		if err != nil {
-			return nil, nil, fmt.Errorf("sandbox: %w", err)
-		}
-		closers = append(closers, func() { closeLogged(log, "sandbox", sim.Close) })
-		server, err := stripesim.Serve(ctx, "127.0.0.1:0", sim)
-		if err != nil {
-			closeAll()
-			return nil, nil, fmt.Errorf("sandbox: %w", err)
-		}
-		closers = append(closers, func() {
-			stop, cancel := context.WithTimeout(context.Background(), stopTimeout)
-			defer cancel()
-			closeLogged(log, "sandbox server", func() error { return server.Stop(stop) })
-		})
-		config.Key, config.URL = sandboxKey, server.URL
+	if a.stripe.secrets, err = openWebhookSecrets(a); err != nil {
+		return nil, err
 	}
 	client, err := stripepay.New(config)
 	if err != nil {
-		closeAll()
-		return nil, nil, fmt.Errorf("--stripe %s: %w", c.Stripe, err)
+		return nil, fmt.Errorf("--stripe %s: %w", a.config.Stripe, err)
 	}
-	closers = append(closers, func() { client.Close() })
-	return client, closeAll, nil
-}
-
-func openSandbox(c Config, log *slog.Logger) (*stripesim.Sim, error) {
-	if c.Store == "memory" {
-		return stripesim.New(stripesim.WithLogger(log))
+	a.onClose(client.Close)
+	a.stripe.client = client
+	if a.config.Stripe != string(stripepay.Sandbox) {
+		if err := a.checkStripe(ctx); err != nil {
+			return nil, err
+		}
 	}
-	dir := filepath.Join(c.Data, "sandbox")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, err
+	if hooks.Payments != nil {
+		return hooks.Payments(client), nil
 	}
-	return stripesim.Open(filepath.Join(dir, "stripe.db"), stripesim.WithLogger(log))
+	return client, nil
 }
 
 func closeLogged(log *slog.Logger, what string, closer func() error) {

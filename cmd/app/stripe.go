@@ -14,6 +14,7 @@ import (
 	"github.com/orderledger/orderledger/commands"
 	"github.com/orderledger/orderledger/commands/commandapi"
 	"github.com/orderledger/orderledger/commands/stripepay"
+	"github.com/orderledger/orderledger/commands/stripepay/stripesim"
 )
 
 const (
@@ -25,6 +26,9 @@ const (
 // stripeLink is how the ledger and Stripe hang together.
 type stripeLink struct {
 	client *stripepay.Client
+	// sandbox is the ledger's own, which answers at url; nil when it has none.
+	sandbox *stripesim.Sim
+	url     string
 	// secrets are what Stripe, or the sandbox, signs its webhooks with: the current one first; none when nobody gave one.
 	secrets []string
 
@@ -32,7 +36,7 @@ type stripeLink struct {
 	trouble error // why it is not known yet that the ledger can work with the key; nil when it is known
 }
 
-// openWebhookSecrets finds the webhook's secrets: those of the file, or in the sandbox a random one for this run.
+// openWebhookSecrets finds the webhook's secrets: those of the file, or in a sandbox of our own a random one for this run.
 func openWebhookSecrets(a *App) ([]string, error) {
 	switch {
 	case a.config.StripeWebhookSecret != "":
@@ -41,7 +45,7 @@ func openWebhookSecrets(a *App) ([]string, error) {
 			return nil, fmt.Errorf("--stripe-webhook-secret-file: %w", err)
 		}
 		return secrets, nil
-	case a.config.Stripe == string(stripepay.Sandbox):
+	case a.stripe.sandbox != nil:
 		return []string{"whsec_" + rand.Text()}, nil
 	}
 	a.log.Warn("without --stripe-webhook-secret-file the ledger takes no webhooks: what is done at Stripe by others is only seen by sweeps",

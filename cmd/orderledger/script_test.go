@@ -18,6 +18,7 @@ import (
 	"github.com/orderledger/orderledger/cmd/app"
 	"github.com/orderledger/orderledger/cmd/orderledger/sample"
 	"github.com/orderledger/orderledger/commands"
+	"github.com/orderledger/orderledger/commands/stripepay/stripesim"
 	"github.com/orderledger/orderledger/domain"
 )
 
@@ -66,6 +67,7 @@ func ledger(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(err)
 		hooks := app.Hooks{
 			Payments: func(p commands.Payments) commands.Payments { return declining{p, badCards(orders)} }, // as in the demo
+			Sandbox:  []stripesim.Option{stripesim.WithoutEvents()},                                         // the scripts count what is in the log
 		}
 		c := app.Default()
 		switch {

@@ -197,15 +197,21 @@ func (c *contract) event(body []byte) {
 	c.note(v)
 }
 
+// client is a client of the ledger's whose requests are compared.
+func (c *contract) client() *stripepay.Client {
+	payments, err := stripepay.New(stripepay.Config{
+		Mode: stripepay.Sandbox, Key: "sk_test_contract", URL: "http://stripe.invalid", Transport: c,
+	})
+	must(c, err)
+	return payments
+}
+
 // What the ledger's client sends and what the simulator answers is as Stripe itself describes it.
 func TestAgainstStripesOwnDescription(t *testing.T) {
 	clock := newDial()
 	sim, _ := inProcess(t, stripesim.WithClock(clock.now), quick)
 	c := newContract(t, sim.Transport())
-	payments, err := stripepay.New(stripepay.Config{
-		Mode: stripepay.Sandbox, Key: "sk_test_contract", URL: "http://stripe.invalid", Transport: c,
-	})
-	must(t, err)
+	payments := c.client()
 	backend := stripe.GetBackendWithConfig(stripe.APIBackend, &stripe.BackendConfig{
 		URL: stripe.String("http://stripe.invalid"), HTTPClient: &http.Client{Transport: c}, MaxNetworkRetries: stripe.Int64(0),
 		LeveledLogger: &stripe.LeveledLogger{Level: stripe.LevelNull},
@@ -214,7 +220,7 @@ func TestAgainstStripesOwnDescription(t *testing.T) {
 
 	lives(t, c, payments, sim, clock)
 	others(t, c, api, sim, payments)
-	faulty(t, c, payments, sim)
+	faulty(t, c, sim)
 
 	pending, err := sim.Pending(t.Context(), 1000)
 	must(t, err)
@@ -382,18 +388,18 @@ func each(t *testing.T, pages interface {
 }
 
 // faulty sees every answer that is not what was asked for.
-func faulty(t *testing.T, c *contract, payments *stripepay.Client, sim *stripesim.Sim) {
+func faulty(t *testing.T, c *contract, sim *stripesim.Sim) {
 	for _, kind := range []stripesim.Kind{
 		stripesim.ErrorBefore, stripesim.ErrorAfter, stripesim.RateLimited, stripesim.Unauthorized, stripesim.Forbidden, stripesim.KeyInUse,
 	} {
 		sim.Fail(func(stripesim.Request) stripesim.Fault { return stripesim.Fault{Kind: kind} })
 		r := commands.PaymentRequest{Key: "fault" + strconv.Itoa(int(kind)), OrderID: "o", Amount: 1000, Currency: "USD"}
-		if _, err := payments.Authorize(t.Context(), r, "pm_card_visa"); err == nil {
+		if _, err := c.client().Authorize(t.Context(), r, "pm_card_visa"); err == nil { // one that was refused asks nobody for a while
 			t.Errorf("%v: no fault", kind)
 		}
 	}
 	sim.Fail(nil)
-	if _, err := payments.Read(t.Context(), "pi_nonsense"); err == nil {
+	if _, err := c.client().Read(t.Context(), "pi_nonsense"); err == nil {
 		t.Error("read nothing")
 	}
 }
