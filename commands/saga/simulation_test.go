@@ -18,7 +18,7 @@ import (
 )
 
 var (
-	simSeeds = flag.Uint64("seeds", 150, "how many seeds TestSimulation runs")
+	simSeeds = flag.Uint64("seeds", 60, "how many seeds TestSimulation runs")
 	simFirst = flag.Uint64("seed", 1, "the first seed of TestSimulation; with -seeds 1 and -v it tells what happens")
 )
 
