@@ -10,8 +10,12 @@ import (
 // paidOutside is an accepted card order whose capture a person settled outside Stripe.
 func paidOutside() []any {
 	return []any{
-		place(domain.Card), domain.Accept{}, domain.Capture{},
-		asking(func(o domain.Order) domain.Command { return domain.Park{Request: o.Pending.Request, Reason: "Stripe is silent"} }),
+		place(domain.Card),
+		domain.Accept{},
+		domain.Capture{},
+		asking(func(o domain.Order) domain.Command {
+			return domain.Park{Request: o.Pending.Request, Reason: "Stripe is silent"}
+		}),
 		domain.Resume{Decision: domain.Settle, Reference: "wire 4711"},
 		asking(func(o domain.Order) domain.Command {
 			return domain.RecordCaptured{PaymentIntent: "pi_1", Amount: 47238, Currency: "USD", Answer: domain.Answer{
