@@ -201,7 +201,7 @@ func TestRandomHistoriesAgainstThePlainestModel(t *testing.T) {
 			!slices.Equal(idsOf(page.Orders), idsOf(parked)) {
 			rt.Errorf("%d are parked, %v; want %v, %v", counts.Parked, idsOf(page.Orders), idsOf(parked), err)
 		}
-		for range 10 {
+		for range 3 {
 			obligationsAgree(rt, t, db, orders)
 		}
 		for range 20 {
