@@ -245,7 +245,9 @@ func (h *Handler) claims(ctx context.Context, r Request, more []Claim) ([]events
 		if held {
 			continue
 		}
-		sealed, _, err := h.seal(c.Stream, 0, "", c.Event, r)
+		// The id is the order's, too: one key may be used on two orders, and what the one claims is not claimed for the other.
+		id := EventID(EventID(r.CommandID, eventstore.OrderStream(r.OrderID)), c.Stream)
+		sealed, _, err := h.sealAs(id, c.Stream, 0, "", c.Event, r)
 		if err != nil {
 			return nil, err
 		}
@@ -265,11 +267,17 @@ func (c Claim) taken(by domain.Event) error {
 func (h *Handler) seal(stream string, revision eventstore.Revision, prev string, event domain.Event, r Request) (
 	eventstore.Event, eventstore.Envelope, error,
 ) {
+	return h.sealAs(EventID(r.CommandID, stream), stream, revision, prev, event, r)
+}
+
+func (h *Handler) sealAs(id uuid.UUID, stream string, revision eventstore.Revision, prev string, event domain.Event, r Request) (
+	eventstore.Event, eventstore.Envelope, error,
+) {
 	e, err := h.codec.Encode(stream, event)
 	if err != nil {
 		return eventstore.Event{}, eventstore.Envelope{}, err
 	}
-	e.ID = EventID(r.CommandID, stream)
+	e.ID = id
 	correlation := r.CorrelationID
 	if correlation == "" {
 		correlation = r.CommandID.String()
