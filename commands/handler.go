@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -45,8 +46,9 @@ type Request struct {
 type Claim struct {
 	Stream string
 	Event  domain.Event
-	// Taken is returned when the stream has another content already.
-	Taken error
+	// Taken is returned when the stream has another content already; TakenBy, when given, says in its place what that means.
+	Taken   error
+	TakenBy func(held domain.Event) error
 }
 
 // Result is what came of a command.
@@ -116,7 +118,7 @@ func (h *Handler) Load(ctx context.Context, id uuid.UUID) (domain.Order, eventst
 }
 
 // Handle carries one command out. When it returns without an error, its event is durable. Errors: *domain.Rejection,
-// *StaleError, ErrKeyReused, a Claim's Taken, eventstore.ErrTooLarge: nothing was appended. After
+// *StaleError, ErrKeyReused, what a Claim says when it is taken, eventstore.ErrTooLarge: nothing was appended. After
 // eventstore.ErrUnavailable or a context's end the same request may be asked again and is carried out once.
 func (h *Handler) Handle(ctx context.Context, r Request) (Result, error) {
 	f, fresh := h.cached(r.OrderID), false
@@ -192,7 +194,7 @@ func (h *Handler) carriedOut(ctx context.Context, f *folded, r Request) (res Res
 }
 
 func (h *Handler) append(ctx context.Context, f *folded, r Request, event domain.Event) (Result, error) {
-	claims, err := h.claims(ctx, r)
+	claims, err := h.claims(ctx, r, h.claimReference(ctx, r.OrderID, event))
 	if err != nil {
 		return Result{}, err
 	}
@@ -224,10 +226,10 @@ func (h *Handler) append(ctx context.Context, f *folded, r Request, event domain
 	return Result{Order: next.order, Event: event, EventID: recorded.ID, Position: next.position}, nil
 }
 
-// claims are those of the request's claims that are not made yet.
-func (h *Handler) claims(ctx context.Context, r Request) ([]eventstore.Proposed, error) {
+// claims are those of the request's claims, and of those that its event brings along, that are not made yet.
+func (h *Handler) claims(ctx context.Context, r Request, more []Claim) ([]eventstore.Proposed, error) {
 	var open []eventstore.Proposed
-	for _, c := range r.Claims {
+	for _, c := range slices.Concat(r.Claims, more) {
 		held := false
 		for recorded, err := range h.log.ReadStream(ctx, c.Stream, eventstore.NoStream) {
 			if err != nil {
@@ -236,14 +238,16 @@ func (h *Handler) claims(ctx context.Context, r Request) ([]eventstore.Proposed,
 			if e, _, err := h.codec.Decode(recorded); err != nil {
 				return nil, err
 			} else if e != c.Event {
-				return nil, c.Taken
+				return nil, c.taken(e)
 			}
 			held = true
 		}
 		if held {
 			continue
 		}
-		sealed, _, err := h.seal(c.Stream, 0, "", c.Event, r)
+		// The id is the order's, too: one key may be used on two orders, and what the one claims is not claimed for the other.
+		id := EventID(EventID(r.CommandID, eventstore.OrderStream(r.OrderID)), c.Stream)
+		sealed, _, err := h.sealAs(id, c.Stream, 0, "", c.Event, r)
 		if err != nil {
 			return nil, err
 		}
@@ -252,15 +256,28 @@ func (h *Handler) claims(ctx context.Context, r Request) ([]eventstore.Proposed,
 	return open, nil
 }
 
+func (c Claim) taken(by domain.Event) error {
+	if c.TakenBy != nil {
+		return c.TakenBy(by)
+	}
+	return c.Taken
+}
+
 // seal writes an event as it will stand in the log.
 func (h *Handler) seal(stream string, revision eventstore.Revision, prev string, event domain.Event, r Request) (
+	eventstore.Event, eventstore.Envelope, error,
+) {
+	return h.sealAs(EventID(r.CommandID, stream), stream, revision, prev, event, r)
+}
+
+func (h *Handler) sealAs(id uuid.UUID, stream string, revision eventstore.Revision, prev string, event domain.Event, r Request) (
 	eventstore.Event, eventstore.Envelope, error,
 ) {
 	e, err := h.codec.Encode(stream, event)
 	if err != nil {
 		return eventstore.Event{}, eventstore.Envelope{}, err
 	}
-	e.ID = EventID(r.CommandID, stream)
+	e.ID = id
 	correlation := r.CorrelationID
 	if correlation == "" {
 		correlation = r.CommandID.String()

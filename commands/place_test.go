@@ -185,3 +185,21 @@ func TestManyOrdersGoInOnceWhoeverElsePlacesThem(t *testing.T) {
 		t.Errorf("%d authorizations, want 60: %v", len(journal), err)
 	}
 }
+
+// One key is given to two orders at the same moment: it places one of them.
+func TestOneKeyPlacesOneOrderAtOnce(t *testing.T) {
+	log := memstore.New()
+	together := meetAt(log, 2)
+	errs := make([]error, 2)
+	var wg sync.WaitGroup
+	for i := range errs {
+		p := &commands.Placer{Handler: handler(together), Calendar: commands.DefaultCalendar()}
+		in := onAccount().Intake
+		in.OrderNumber = fmt.Sprint(i)
+		wg.Go(func() { _, errs[i] = p.Place(context.Background(), place(in, "k")) })
+	}
+	wg.Wait()
+	if (errs[0] == nil) == (errs[1] == nil) || !errors.Is(errors.Join(errs...), commands.ErrKeyReused) || head(t, log) != 2 {
+		t.Errorf("%v, %v, %d events", errs[0], errs[1], head(t, log))
+	}
+}

@@ -44,7 +44,7 @@ func Evolve(o Order, e Event, s Stamp) Order {
 	case TrackingCorrected:
 		o.Tracking = e.Tracking
 	case ReversalRecorded:
-		o.Reverse = e.ExternalReference
+		o.Reverse, o.ReversedAt = e.ExternalReference, &at
 	case DisputeOpened:
 		o.Disputes = append(slices.Clip(o.Disputes), Dispute{ID: e.Dispute, Amount: e.Amount})
 	case DisputeClosed:

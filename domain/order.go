@@ -42,7 +42,7 @@ type Order struct {
 	FailedRefunds  []string // Stripe's refunds that failed; they never come back to life
 
 	// When the order became what it is now; nil while it isn't.
-	AcceptedAt, CapturedAt, ShippedAt, RefundedAt, CancelledAt, ArchivedAt *time.Time
+	AcceptedAt, CapturedAt, ShippedAt, RefundedAt, CancelledAt, ReversedAt, ArchivedAt *time.Time
 
 	Settled            Settlement // how a cancelled order's money was let go
 	HoldExpired        bool

@@ -1,6 +1,10 @@
 package domain
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/google/uuid"
+)
 
 // Kind sorts rejections for those who answer them.
 type Kind int
@@ -22,6 +26,7 @@ type Rejection struct {
 	Kind       Kind
 	Message    string
 	Violations []Violation // what is wrong where; for Invalid only
+	Other      uuid.UUID   // the other order that is in the way, if one is
 }
 
 // Violation is one thing wrong with what was sent. Field is a JSON pointer such as /lines/0/amount.
@@ -55,6 +60,7 @@ const (
 	ReversalOwed        Code = "reversal_owed"
 	NoReversalOwed      Code = "no_reversal_owed"
 	AlreadyReversed     Code = "already_reversed"
+	ReferenceUsed       Code = "reference_used"
 	NotACardOrder       Code = "not_a_card_order"
 	Disputed            Code = "disputed"
 	DisputeLost         Code = "dispute_lost"
@@ -106,6 +112,7 @@ var sentences = map[Code]string{
 	ReversalOwed:        "What was entered or settled outside Stripe must be reversed there first. Record the reversal.",
 	NoReversalOwed:      "There is no entry to reverse.",
 	AlreadyReversed:     "The reversal is recorded already with another reference.",
+	ReferenceUsed:       "The reference is recorded for another order already.",
 	NotACardOrder:       "The customer pays on account: there is no card to authorize.",
 	Disputed:            "The customer disputes the charge at the bank, so it can't be refunded until the dispute is closed.",
 	DisputeLost:         "The bank gave the money back to the customer in a dispute, so a refund would give it twice. An order that has not shipped can be cancelled.",
@@ -136,4 +143,13 @@ func RejectField(field string, code Code, message string) *Rejection {
 		Code: code, Kind: Invalid, Message: message,
 		Violations: []Violation{{Field: field, Code: code, Message: message}},
 	}
+}
+
+// RejectReference returns the rejection of a reference under which another order's entry or reversal was recorded.
+func RejectReference(kind ObligationKind, other Order) *Rejection {
+	r := Reject(ReferenceUsed)
+	r.Other = other.ID
+	r.Message = fmt.Sprintf("This reference is recorded already: it is that of the %s of order %s of %s. Look which of the two it belongs to.",
+		kind, other.OrderNumber, other.Manufacturer)
+	return r
 }

@@ -58,6 +58,7 @@ type PaymentView struct {
 	Last4             *string      `json:"last4"`
 	CaptureBefore     *time.Time   `json:"capture_before" doc:"When the hold ends"`
 	ExternalReference *string      `json:"external_reference" doc:"The entry in the business system"`
+	ReversalReference *string      `json:"reversal_reference" doc:"The reversal of the entry, or of what was paid outside Stripe"`
 	Reference         *string      `json:"reference" doc:"By what a person settled it outside Stripe: a transfer, receipt or entry"`
 }
 
@@ -109,7 +110,7 @@ func renderPayment(o Order) PaymentView {
 		Method: o.Method, State: o.PaymentState(), Amount: o.Total, Currency: o.Currency,
 		PaymentIntent: given(o.Hold.PaymentIntent), Charge: given(o.Charge), Refund: given(o.Refund),
 		Brand: given(o.Hold.Brand), Last4: given(o.Hold.Last4), CaptureBefore: instant(&o.Hold.CaptureBefore),
-		ExternalReference: given(o.Entry), Reference: given(o.Reference),
+		ExternalReference: given(o.Entry), ReversalReference: given(o.Reverse), Reference: given(o.Reference),
 	}
 	if o.Captured() {
 		p.AmountCaptured = &o.Taken // of this function's own copy

@@ -44,10 +44,48 @@ type Page struct {
 	Next   string
 }
 
-// Counts are the numbers of orders in the tabs and of those with something parked, exact, as of Position.
+// ObligationQuery selects orders that owe the business system something. The zero ObligationQuery is all of them.
+type ObligationQuery struct {
+	Kind         domain.ObligationKind // empty: all
+	Manufacturer string                // empty: all
+	Cursor       string                // from an ObligationPage before, with the same query
+	Limit        int                   // 1 to MaxLimit; zero: DefaultLimit
+}
+
+// ObligationPage is one page of orders that owe something; Count is how many the whole query has, exactly.
+type ObligationPage struct {
+	Page
+	Count int64
+}
+
+// RecordedQuery selects what was recorded of the business system. The zero RecordedQuery is all of it.
+type RecordedQuery struct {
+	Kind         domain.ObligationKind // empty: all
+	Manufacturer string                // empty: all
+	From         time.Time             // inclusive; zero: no bound
+	To           time.Time             // exclusive; zero: no bound
+	Cursor       string                // from a RecordedPage before, with the same query
+	Limit        int                   // 1 to MaxLimit; zero: DefaultLimit
+}
+
+// Recorded is an entry or a reversal that was recorded, with its order as it is now.
+type Recorded struct {
+	Order domain.Order
+	domain.Recording
+}
+
+// RecordedPage is one page of what was recorded. Next is empty on the last one.
+type RecordedPage struct {
+	Recorded []Recorded
+	Next     string
+}
+
+// Counts are the numbers of orders in the tabs, of those with something parked and of those that owe the business system
+// something, exact, as of Position.
 type Counts struct {
 	Tabs     map[domain.Tab]int64
 	Parked   int64
+	Owed     int64
 	Position eventstore.Position
 }
 
@@ -84,6 +122,10 @@ type Reader interface {
 	// Parked lists the orders of which something waits for a person, what was parked first first. A cursor is from a page
 	// before; the limit is that of a Query.
 	Parked(ctx context.Context, cursor string, limit int) (Page, error)
+	// Obligations lists the orders that owe the business system something (domain.Order.Owes), what is owed longest first.
+	Obligations(ctx context.Context, q ObligationQuery) (ObligationPage, error)
+	// Recorded lists what was recorded of the business system (domain.Order.Recordings), what was recorded first first.
+	Recorded(ctx context.Context, q RecordedQuery) (RecordedPage, error)
 	Counts(ctx context.Context) (Counts, error)
 	Order(ctx context.Context, id uuid.UUID) (domain.Order, error)
 	Tokens(ctx context.Context) ([]Token, error)

@@ -23,13 +23,16 @@ type step struct {
 }
 
 var (
-	accept   = step{verb: "accept"}
-	ship     = step{verb: "ship", body: `{"tracking":[{"carrier":"ups","number":"1Z999AA10123456784"}]}`, wait: true, versioned: true}
-	refund   = step{verb: "refund", body: `{"reason":"sent back"}`, wait: true, versioned: true}
-	cancel   = step{verb: "cancel", body: `{"reason":"out of stock"}`, wait: true, versioned: true}
-	archive  = step{verb: "archive"}
-	reversal = step{verb: "reversal", body: `{"external_reference":"CN-1"}`}
+	accept  = step{verb: "accept"}
+	ship    = step{verb: "ship", body: `{"tracking":[{"carrier":"ups","number":"1Z999AA10123456784"}]}`, wait: true, versioned: true}
+	refund  = step{verb: "refund", body: `{"reason":"sent back"}`, wait: true, versioned: true}
+	cancel  = step{verb: "cancel", body: `{"reason":"out of stock"}`, wait: true, versioned: true}
+	archive = step{verb: "archive"}
 )
+
+func reversal(in domain.Intake) step {
+	return step{verb: "reversal", body: fmt.Sprintf(`{"external_reference":"CN-%s"}`, in.OrderNumber)}
+}
 
 func capture(in domain.Intake) step {
 	s := step{verb: "capture", body: "{}", wait: true, versioned: true}
@@ -65,7 +68,7 @@ func path(i int, in domain.Intake) (steps []step, tab string) {
 		return []step{accept, pay, ship, archive}, "archived"
 	}
 	if account {
-		return []step{accept, pay, ship, refund, reversal, archive}, "archived"
+		return []step{accept, pay, ship, refund, reversal(in), archive}, "archived"
 	}
 	return []step{accept, pay, ship, refund, archive}, "archived"
 }

@@ -13,6 +13,8 @@ import (
 	"unicode"
 
 	"github.com/mattn/go-isatty"
+
+	"github.com/orderledger/orderledger/projections/queryapi"
 )
 
 // listing is data to print: rows for people and spreadsheets, items for programs.
@@ -103,7 +105,7 @@ func writeCSV(to io.Writer, l listing) error {
 	for _, row := range l.rows {
 		cells := make([]string, len(row))
 		for i, cell := range row {
-			cells[i] = noFormula(cell)
+			cells[i] = queryapi.Cell(cell)
 		}
 		if err := w.Write(cells); err != nil {
 			return err
@@ -111,14 +113,6 @@ func writeCSV(to io.Writer, l listing) error {
 	}
 	w.Flush()
 	return w.Error()
-}
-
-// noFormula keeps a spreadsheet from running what a customer wrote: a cell that begins like a formula is quoted as text.
-func noFormula(cell string) string {
-	if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
-		return "'" + cell
-	}
-	return cell
 }
 
 // colours says whether to print in colour: to a terminal alone, and not when the user said no.

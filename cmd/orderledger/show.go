@@ -107,7 +107,7 @@ func (c *cli) wholeOrder(v domain.View) string {
 	s.section("Payment",
 		"method", string(p.Method), "state", string(p.State), "amount", p.Currency.Format(p.Amount), "card", card,
 		"held until", when(p.CaptureBefore), "payment intent", text(p.PaymentIntent), "charge", text(p.Charge),
-		"refund", text(p.Refund), "entry", text(p.ExternalReference))
+		"refund", text(p.Refund), "entry", text(p.ExternalReference), "reversal", text(p.ReversalReference))
 	var tracking []string
 	for _, t := range v.Tracking {
 		tracking = append(tracking, t.Carrier, t.Number)

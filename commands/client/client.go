@@ -71,9 +71,10 @@ func New(c Config) (*Client, error) {
 type Problem struct {
 	Status int                `json:"status"`
 	Title  string             `json:"title"`
-	Code   string             `json:"code"`   // stable, for programs; empty when the answer was not the ledger's
-	Detail string             `json:"detail"` // what to do, for a person
-	Errors []domain.Violation `json:"errors"` // what is wrong where
+	Code   string             `json:"code"`        // stable, for programs; empty when the answer was not the ledger's
+	Detail string             `json:"detail"`      // what to do, for a person
+	Errors []domain.Violation `json:"errors"`      // what is wrong where
+	Other  uuid.UUID          `json:"other_order"` // the other order that is in the way, if one is
 }
 
 func (p *Problem) Error() string {

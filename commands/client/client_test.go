@@ -219,6 +219,21 @@ func TestQueriesOnTheWire(t *testing.T) {
 		"/v1/parked?cursor=c&limit=2&wait_for=7": func(c *client.Client) error {
 			return only(c.Parked(ctx, client.ParkedQuery{Cursor: "c", Limit: 2, WaitFor: 7}))
 		},
+		"/v1/obligations": func(c *client.Client) error { return only(c.Obligations(ctx, client.ObligationQuery{})) },
+		"/v1/obligations?cursor=c&kind=entry&limit=2&manufacturer=acme&wait_for=7": func(c *client.Client) error {
+			return only(c.Obligations(ctx, client.ObligationQuery{
+				Kind: domain.OwesEntry, Manufacturer: "acme", Cursor: "c", Limit: 2, WaitFor: 7,
+			}))
+		},
+		"/v1/obligations/recorded?from=2026-01-01&kind=reversal&to=2026-01-31": func(c *client.Client) error {
+			return only(c.Recorded(ctx, client.RecordedQuery{Kind: domain.OwesReversal, From: "2026-01-01", To: "2026-01-31"}))
+		},
+		"/v1/obligations?format=csv&kind=entry": func(c *client.Client) error {
+			return c.ObligationsCSV(ctx, client.ObligationQuery{Kind: domain.OwesEntry}, io.Discard)
+		},
+		"/v1/obligations/recorded?format=csv&wait_for=7": func(c *client.Client) error {
+			return c.RecordedCSV(ctx, client.RecordedQuery{WaitFor: 7}, io.Discard)
+		},
 		"/v1/tabs": func(c *client.Client) error { return only(c.Tabs(ctx, 0)) },
 		"/v1/orders/" + orderID.String() + "/events": func(c *client.Client) error {
 			_, _, err := c.Timeline(ctx, orderID)
@@ -390,5 +405,35 @@ func TestWaitIsAskedForInSecondsAndBounded(t *testing.T) {
 		if _, err := c.Accept(t.Context(), orderID, client.Wait(d)); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+func TestTablesThatAreCutShort(t *testing.T) {
+	cut := over(t, func(*http.Request) (*http.Response, error) {
+		res := answer(200, "")
+		res.Body = io.NopCloser(io.MultiReader(strings.NewReader("order_number\n10248\n"), broken{}))
+		return res, nil
+	})
+	var got strings.Builder
+	err := cut.ObligationsCSV(t.Context(), client.ObligationQuery{}, &got)
+	if !errors.Is(err, client.ErrCutShort) || got.String() != "order_number\n10248\n" {
+		t.Errorf("%q, %v", got.String(), err)
+	}
+	refused := over(t, func(*http.Request) (*http.Response, error) {
+		return answer(400, `{"code":"bad_query","detail":"no"}`), nil
+	})
+	if err := refused.RecordedCSV(t.Context(), client.RecordedQuery{}, &got); !client.IsCode(err, "bad_query") {
+		t.Error(err)
+	}
+}
+
+func TestWhoHasTheReferenceIsNamed(t *testing.T) {
+	c := over(t, func(*http.Request) (*http.Response, error) {
+		return answer(409, `{"code":"reference_used","detail":"taken","other_order":"`+orderID.String()+`"}`), nil
+	})
+	_, err := c.Capture(t.Context(), orderID, 3, "INV-1")
+	var p *client.Problem
+	if !errors.As(err, &p) || p.Other != orderID {
+		t.Errorf("%v", err)
 	}
 }

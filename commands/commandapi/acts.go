@@ -34,8 +34,8 @@ func (s *server) registerActs() {
 	})
 	registerAct(s, act[ReversalBody]{
 		verb: domain.VerbReversal, summary: "Record a reversal", required: true,
-		description: "The business system shows the reversal of a refunded or cancelled order on account.",
-		codes:       []domain.Code{domain.NoReversalOwed, domain.AlreadyReversed, domain.ReferenceRequired},
+		description: "The business system shows the reversal of a refunded or cancelled order on account. A reference belongs to one order.",
+		codes:       []domain.Code{domain.NoReversalOwed, domain.AlreadyReversed, domain.ReferenceRequired, domain.ReferenceUsed},
 		command: func(b ReversalBody, _ uuid.UUID) (domain.Command, error) {
 			return domain.RecordReversal(b), domain.CheckText("/external_reference", b.ExternalReference, maxReference)
 		},
@@ -54,10 +54,10 @@ func (s *server) registerActs() {
 func (s *server) registerMoneyActs() {
 	registerAct(s, act[CaptureBody]{
 		verb: domain.VerbCapture, summary: "Capture the payment", versioned: true,
-		description: "Takes the held money; on account, records the entry in the business system.",
+		description: "Takes the held money; on account, records the entry in the business system, whose reference belongs to one order.",
 		codes: []domain.Code{
 			domain.NotAccepted, domain.AlreadyCaptured, domain.AlreadyCancelled, domain.AlreadyRefunded, domain.IsArchived,
-			domain.OperationInFlight, domain.AuthorizationGone, domain.ReferenceRequired,
+			domain.OperationInFlight, domain.AuthorizationGone, domain.ReferenceRequired, domain.ReferenceUsed,
 		},
 		command: func(b CaptureBody, _ uuid.UUID) (domain.Command, error) {
 			return domain.Capture(b), domain.CheckText("/external_reference", b.ExternalReference, maxReference)

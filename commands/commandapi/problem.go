@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
 
 	"github.com/orderledger/orderledger/commands"
 	"github.com/orderledger/orderledger/commands/access"
@@ -54,6 +55,7 @@ type Problem struct {
 	Detail string             `json:"detail" doc:"What to do, for a person"`
 	Code   string             `json:"code" doc:"Stable name, for programs" example:"not_accepted"`
 	Errors []domain.Violation `json:"errors,omitempty" required:"false" doc:"What is wrong where"`
+	Other  string             `json:"other_order,omitempty" required:"false" doc:"The id of the other order that is in the way, such as the one that has the reference already"`
 
 	// RetryAfter, when above zero, is answered as the Retry-After header, in seconds, rounded up.
 	RetryAfter time.Duration `json:"-"`
@@ -131,6 +133,9 @@ func From(err error) *Problem {
 	case errors.As(err, &rejected):
 		p := New(kindStatus[rejected.Kind], string(rejected.Code), rejected.Message)
 		p.Errors = rejected.Violations
+		if rejected.Other != uuid.Nil {
+			p.Other = rejected.Other.String()
+		}
 		return p
 	case errors.As(err, &stale) && stale.Actual == 0: // no version is the right one of an order that isn't there
 		return From(domain.Reject(domain.OrderNotFound))

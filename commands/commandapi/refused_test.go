@@ -1,6 +1,7 @@
 package commandapi_test
 
 import (
+	"encoding/json"
 	"errors"
 	"net/http"
 	"strings"
@@ -128,4 +129,24 @@ func TestLargestBodyIsTaken(t *testing.T) {
 func TestTypeWithItsCharsetIsTaken(t *testing.T) {
 	e := newEnv(t)
 	e.post("/v1/orders", order("1", "account"), "Content-Type", "application/json; charset=UTF-8").want(t, http.StatusCreated, "")
+}
+
+func TestTheOrderThatHasTheReferenceIsNamed(t *testing.T) {
+	e := newEnv(t)
+	first, second := e.accepted("1", "account"), e.accepted("2", "account")
+	entry := func(v domain.View, reference, key string) reply {
+		return e.post(path(v, domain.VerbCapture), `{"external_reference":"`+reference+`"}`, "If-Match", `"2"`, "Idempotency-Key", key)
+	}
+	entry(first, "INV-1", "k").want(t, http.StatusOK, "")
+	refused := entry(second, " inv-1", "k")
+	refused.want(t, http.StatusConflict, "reference_used")
+	var p commandapi.Problem
+	if err := json.Unmarshal(refused.body, &p); err != nil {
+		t.Fatal(err)
+	}
+	if p.Other != first.ID.String() || !strings.Contains(p.Detail, "order 1 of "+first.Manufacturer) {
+		t.Errorf("%+v", p)
+	}
+	entry(first, "INV-1", "k").want(t, http.StatusOK, "")
+	entry(second, "INV-2", "k").want(t, http.StatusOK, "")
 }

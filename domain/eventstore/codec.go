@@ -52,7 +52,7 @@ var entries = map[string]entry{
 	"Archived": plain[domain.Archived](1), "Unarchived": plain[domain.Unarchived](1), "NoteAdded": plain[domain.NoteAdded](1),
 
 	"TokenCreated": plain[TokenCreated](1), "TokenRevoked": plain[TokenRevoked](1),
-	"PaymentClaimed": plain[PaymentClaimed](1), "KeyReserved": plain[KeyReserved](1),
+	"PaymentClaimed": plain[PaymentClaimed](1), "ReferenceClaimed": plain[ReferenceClaimed](1), "KeyReserved": plain[KeyReserved](1),
 	"StripeEventReceived": plain[StripeEventReceived](1), "StripeEventHandled": plain[StripeEventHandled](1),
 }
 

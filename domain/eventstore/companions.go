@@ -61,7 +61,7 @@ func (PaymentClaimed) EventType() string      { return "PaymentClaimed" }
 func (KeyReserved) EventType() string         { return "KeyReserved" }
 
 // Categories are the categories of streams that the log holds: orders, notices to people, webhooks, tokens, claims of
-// PaymentIntents, and keys of requests that left no event with an order.
+// PaymentIntents and of references in the business system, and keys of requests that left no event with an order.
 var Categories = []string{"order", "notice", "webhook", "access", "payment", "command"}
 
 // OrderStream is the name of an order's stream.

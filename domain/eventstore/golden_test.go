@@ -89,6 +89,7 @@ var examples = []domain.Event{
 	eventstore.TokenCreated{Name: "till 3", Role: domain.Clerk, Secret: strings.Repeat("b2", 32)},
 	eventstore.TokenRevoked{},
 	eventstore.PaymentClaimed{OrderID: order},
+	eventstore.ReferenceClaimed{OrderID: order, Kind: domain.OwesEntry, Reference: "INV-1"},
 	eventstore.StripeEventReceived{
 		Type: "charge.refunded", Object: "ch_1", PaymentIntent: "pi_1", OrderID: order.String(), APIVersion: "2023-10-16",
 		Livemode: true, Created: at, SHA256: strings.Repeat("a1", 32),

@@ -27,6 +27,8 @@ type book struct {
 	orders map[uuid.UUID]domain.Order
 	tails  map[string]string // the last hash of each stream
 	revs   map[string]eventstore.Revision
+
+	command uuid.UUID // of the events that are written now; without it each has its own
 }
 
 func newBook() *book {
@@ -46,6 +48,9 @@ func (b *book) write(t testing.TB, stream string, e domain.Event) eventstore.Rec
 	}
 	b.now = b.now.Add(time.Minute)
 	command := uuid.NewSHA1(uuid.Nil, fmt.Appendf(nil, "%s %s", stream, b.now))
+	if b.command != uuid.Nil {
+		command = b.command
+	}
 	stored.ID = uuid.NewSHA1(command, []byte(stream))
 	last, begun := b.revs[stream]
 	if !begun {

@@ -162,7 +162,7 @@ func companion(r eventstore.Recorded, e domain.Event, env eventstore.Envelope) s
 		home = "access"
 	case eventstore.TokenRevoked:
 		home, first = "access", false
-	case eventstore.PaymentClaimed:
+	case eventstore.PaymentClaimed, eventstore.ReferenceClaimed:
 		home = "payment"
 	case eventstore.KeyReserved:
 		home = "command"
@@ -173,8 +173,11 @@ func companion(r eventstore.Recorded, e domain.Event, env eventstore.Envelope) s
 	}
 	switch {
 	case home == category && first == (r.Revision == 0):
-		if kept, ok := e.(eventstore.KeyReserved); ok {
-			return reserved(r.Stream, kept, env)
+		switch e := e.(type) {
+		case eventstore.KeyReserved:
+			return reserved(r.Stream, e, env)
+		case eventstore.ReferenceClaimed:
+			return misplaced(r.Stream, e)
 		}
 		return ""
 	case home == category && first:

@@ -57,10 +57,13 @@ type Options struct {
 // verified up to there. It holds, for each order, what the rules look at and no personal data.
 func Verify(ctx context.Context, log Log, o Options) (Report, error) {
 	began := time.Now()
-	v := &verifier{codec: o.Codec, streams: map[string]*stream{}, digest: sha256.New()}
+	v := &verifier{codec: o.Codec, streams: map[string]*stream{}, claims: map[string]*claim{}, digest: sha256.New()}
 	err := follow(ctx, log, o.Until, v.see)
 	if short := (*EndError)(nil); errors.As(err, &short) {
 		err = &Difference{Position: short.End, Revision: eventstore.NoStream, Kind: Ended, Why: short.Error()}
+	}
+	if err == nil && o.Until == 0 {
+		err = v.unused()
 	}
 	report := v.report()
 	report.Took = time.Since(began)
@@ -92,6 +95,7 @@ func (s *stream) last() string {
 type verifier struct {
 	codec    eventstore.Codec
 	streams  map[string]*stream
+	claims   map[string]*claim // of references, by stream
 	events   int64
 	position eventstore.Position
 	digest   hash.Hash
@@ -139,10 +143,14 @@ func (v *verifier) judge(r eventstore.Recorded, s *stream, e domain.Event, env e
 		if why := companion(r, e, env); why != "" {
 			return differs(r, BadRule, "%s", why)
 		}
+		v.claimed(r, e, env)
 		return nil
 	}
 	if err := possible(v.codec, *s.order, e, env); err != nil {
 		return differs(r, BadRule, "%v", err)
+	}
+	if why := v.records(r, e, env); why != "" {
+		return differs(r, BadRule, "%s", why)
 	}
 	next := domain.Evolve(*s.order, e, eventstore.Stamp(r.Event, env))
 	if id, _ := eventstore.OrderOf(r.Stream); next.ID != id {

@@ -216,6 +216,8 @@ func TestCompanionsMustBeWhereTheyBelong(t *testing.T) {
 		{"access-t1", domain.Accepted{}, "order-"},
 		{"access-t1", eventstore.TokenRevoked{}, "first"},
 		{"access-t1", eventstore.PaymentClaimed{}, "payment-"},
+		{"access-t1", eventstore.ReferenceClaimed{}, "payment-"},
+		{"payment-pi_2", eventstore.ReferenceClaimed{Kind: domain.OwesEntry, Reference: "INV-1"}, "payment-entry-"},
 		{"payment-pi_new", eventstore.PaymentClaimed{}, "only be the first"},
 	} {
 		b := newBook()

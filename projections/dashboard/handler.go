@@ -81,7 +81,7 @@ var style []byte
 
 var pages = func() map[string]*template.Template {
 	m := map[string]*template.Template{}
-	for _, name := range []string{"list", "order", "confirm", "message", "parked"} {
+	for _, name := range []string{"list", "order", "confirm", "message", "parked", "obligations"} {
 		m[name] = template.Must(template.New("layout.html").Funcs(functions).
 			ParseFS(templateFiles, "templates/layout.html", "templates/"+name+".html"))
 	}
@@ -90,7 +90,7 @@ var pages = func() map[string]*template.Template {
 
 type dashboard struct{ Deps }
 
-// Handler serves the pages: /, /orders…, /parked, and /static/. It needs the actor in the request's context.
+// Handler serves the pages: /, /orders…, /parked, /obligations, and /static/. It needs the actor in the request's context.
 func Handler(d Deps) http.Handler {
 	if d.Wait == 0 {
 		d.Wait = DefaultWait
@@ -101,6 +101,7 @@ func Handler(d Deps) http.Handler {
 	mux.Handle("GET /static/", Static())
 	mux.HandleFunc("GET /orders", b.page(b.list))
 	mux.HandleFunc("GET /parked", b.page(b.parked))
+	mux.HandleFunc("GET "+obligationsPage, b.page(b.obligations))
 	mux.HandleFunc("GET /orders/{id}", b.page(b.order))
 	mux.HandleFunc("GET /orders/{id}/confirm/{verb}", b.page(b.confirm))
 	mux.HandleFunc("POST /orders/{id}/{verb}", b.page(b.act))

@@ -17,6 +17,22 @@ type tabLink struct {
 	Current bool
 }
 
+// nav leads from list to list. OnAccount says that the page is that of what is owed.
+type nav struct {
+	Tabs      []tabLink
+	Owed      int64
+	OnAccount bool
+}
+
+// navOf is the navigation of a tab's page; of the page of what is owed when it is none's.
+func navOf(c projections.Counts, current domain.Tab) nav {
+	n := nav{Owed: c.Owed, OnAccount: current == ""}
+	for _, t := range domain.Tabs {
+		n.Tabs = append(n.Tabs, tabLink{Tab: t, Count: c.Tabs[t], Current: t == current})
+	}
+	return n
+}
+
 type heading struct {
 	Text, URL string
 	Class     string
@@ -32,7 +48,7 @@ type row struct {
 type listPage struct {
 	layout
 	Tab      domain.Tab
-	Tabs     []tabLink
+	Nav      nav
 	Headings []heading
 	Rows     []row
 	Query    projections.Query
@@ -78,12 +94,9 @@ func (b *dashboard) list(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	page := listPage{
-		layout: b.layout(r, words(tab)+" orders"), Tab: tab, Query: q, Headings: headings(form, q.Sort),
+		layout: b.layout(r, words(tab)+" orders"), Tab: tab, Nav: navOf(counts, tab), Query: q, Headings: headings(form, q.Sort),
 		From: form.Get("placed_from"), To: form.Get("placed_to"), Parked: counts.Parked,
 		Statuses: domain.Statuses, Payments: domain.PaymentStates, Badges: domain.Badges,
-	}
-	for _, t := range domain.Tabs {
-		page.Tabs = append(page.Tabs, tabLink{Tab: t, Count: counts.Tabs[t], Current: t == tab})
 	}
 	for _, name := range []string{"q", "status", "payment", "badge", "manufacturer", "placed_from", "placed_to"} {
 		page.Filtered = page.Filtered || form.Get(name) != ""

@@ -29,6 +29,7 @@ type orderPage struct {
 	More     bool
 	CanAct   bool
 	Parked   *parkedBox // nil when nothing is
+	Owed     *owedBox   // likewise
 	External []external
 	NewKey   func() string // an idempotency key for one form
 	SameBill bool
@@ -58,6 +59,7 @@ func (b *dashboard) order(w http.ResponseWriter, r *http.Request) error {
 	page.Said, page.Done = said(o, domain.Verb(r.URL.Query().Get("did")))
 	page.Offers, page.Refusals = offers(o, page.Actor.Role)
 	page.Parked, page.External = parkedOf(o, page.Actor.Role), externals(o)
+	page.Owed = b.owedOf(o)
 	page.CanAct = len(page.Offers)+len(page.Refusals) > 0
 	for _, e := range entries {
 		page.Timeline = append(page.Timeline, momentOf(e, o.Currency))

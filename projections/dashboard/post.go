@@ -49,9 +49,16 @@ func (b *dashboard) act(w http.ResponseWriter, r *http.Request) error {
 		return b.refuse(w, r, o, err)
 	}
 	b.settle(r.Context(), position)
-	http.Redirect(w, r, page+"?did="+string(a.Verb), http.StatusSeeOther)
+	to := page + "?did=" + string(a.Verb)
+	if fromQueue(r) {
+		to = obligationsPage + "?recorded=" + a.OrderID.String()
+	}
+	http.Redirect(w, r, to, http.StatusSeeOther)
 	return nil
 }
+
+// fromQueue says whether the form stood on the page of what is owed, where the clerk wants to go on.
+func fromQueue(r *http.Request) bool { return r.PostForm.Get("from") == "obligations" }
 
 // settle waits, for a bounded time, until the pages show an act. If they don't yet, the act is done all the same.
 func (b *dashboard) settle(ctx context.Context, p eventstore.Position) {
@@ -124,6 +131,9 @@ func (b *dashboard) refuse(w http.ResponseWriter, r *http.Request, o domain.Orde
 		if rejected.Kind == domain.Invalid {
 			m.Status, m.Title = http.StatusUnprocessableEntity, "Please correct the form"
 			m.Advice = "Nothing was changed. Go back, correct it, and send it again."
+		}
+		if rejected.Other != uuid.Nil {
+			m.Other = "/orders/" + rejected.Other.String()
 		}
 	default:
 		return err

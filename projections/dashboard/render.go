@@ -31,6 +31,7 @@ type message struct {
 	Details      []string
 	Back         string // a link
 	BackText     string
+	Other        string // a link to another order that it is about
 	Status       int
 }
 

@@ -91,6 +91,8 @@ func Register(to huma.API, d Deps) {
 	get(a, to, "list-orders", "/v1/orders", "Orders of a tab, found, filtered and sorted", a.list)
 	get(a, to, "count-tabs", "/v1/tabs", "How many orders each tab holds", a.tabs)
 	get(a, to, "list-parked", "/v1/parked", "Money acts that wait for a person's decision, oldest first", a.parked)
+	export[ObligationList](a, to, "list-obligations", "/v1/obligations", "What orders owe the business system, oldest first", a.obligations)
+	export[RecordedList](a, to, "list-recorded", "/v1/obligations/recorded", "What was recorded of the business system, oldest first", a.recorded)
 	get(a, to, "get-order", "/v1/orders/{id}", "One order", a.order)
 	get(a, to, "get-timeline", "/v1/orders/{id}/events", "All that happened to an order, oldest first", a.timeline)
 	get(a, to, "list-tokens", "/v1/tokens", "API tokens, without their secrets", a.tokens)

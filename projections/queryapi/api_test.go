@@ -268,6 +268,9 @@ func TestWhoMaySeeWhat(t *testing.T) {
 	}{
 		{"/v1/orders", map[string]int{"viewer": 200, "clerk": 200, "manager": 200, "auditor": 200, "store": 200, "admin": 200}},
 		{"/v1/tabs", map[string]int{"viewer": 200, "clerk": 200, "manager": 200, "auditor": 200, "admin": 200}},
+		{"/v1/obligations", map[string]int{"viewer": 200, "clerk": 200, "manager": 200, "auditor": 200, "admin": 200}},
+		{"/v1/obligations?format=csv", map[string]int{"viewer": 200, "clerk": 200, "manager": 200, "auditor": 200, "admin": 200}},
+		{"/v1/obligations/recorded", map[string]int{"viewer": 200, "clerk": 200, "manager": 200, "auditor": 200, "admin": 200}},
 		{"/v1/parked", map[string]int{"viewer": 200, "clerk": 200, "manager": 200, "auditor": 200, "admin": 200}},
 		{"/v1/orders/" + paid.String(), map[string]int{"viewer": 200, "clerk": 200, "manager": 200, "auditor": 200, "store": 404, "admin": 200}},
 		{"/v1/orders/" + paid.String() + "/events", map[string]int{"viewer": 200, "clerk": 200, "manager": 200, "auditor": 200, "store": 404, "admin": 200}},

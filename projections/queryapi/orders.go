@@ -75,10 +75,19 @@ func (a *api) list(ctx context.Context, in *listInput) (*listOutput, error) {
 // Between reads the bounds of a query's time span: each empty, an instant of RFC 3339, or a date (UTC). A date as the upper
 // bound includes its day. Errors wrap projections.ErrBadQuery.
 func Between(from, to string) (lower, upper time.Time, err error) {
-	if lower, _, err = bound("placed_from", from); err != nil {
+	return between("placed_from", from, "placed_to", to)
+}
+
+// Period is Between for the parameters from and to.
+func Period(from, to string) (lower, upper time.Time, err error) {
+	return between("from", from, "to", to)
+}
+
+func between(fromName, from, toName, to string) (lower, upper time.Time, err error) {
+	if lower, _, err = bound(fromName, from); err != nil {
 		return lower, upper, err
 	}
-	upper, date, err := bound("placed_to", to)
+	upper, date, err := bound(toName, to)
 	if date {
 		upper = upper.AddDate(0, 0, 1)
 	}

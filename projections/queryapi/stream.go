@@ -79,6 +79,8 @@ type feed[T any] struct {
 	next  func(context.Context) ([]T, error)
 	send  func(sink, []T) (more bool, err error)
 	quiet func(sink) error
+	// whole says that nobody could tell an answer that ends early from a whole one: it is cut when the server stops, too.
+	whole bool
 }
 
 // run writes an answer until it is whole, the client goes away, or the server stops. When it can't go on, the connection is
@@ -95,7 +97,7 @@ func run[T any](a *api, hc huma.Context, f feed[T]) {
 	err := pump(ctx, a, sink{w, http.NewResponseController(w)}, f, batches, failed)
 	cancel()
 	reader.Wait()
-	if err != nil && hc.Context().Err() == nil && !errors.Is(err, errStopping) {
+	if err != nil && hc.Context().Err() == nil && (f.whole || !errors.Is(err, errStopping)) {
 		panic(http.ErrAbortHandler)
 	}
 }

@@ -270,28 +270,31 @@ func (b *writer) store(ctx context.Context, t *touched) error {
 	if err != nil {
 		return err
 	}
-	dueFrom, dueBy, expiring, parked := times(o)
+	dueFrom, dueBy, expiring, parked, owed := times(o)
 	switch {
 	case t.was.n == 0:
 		b.lastN++
 		t.was.n = b.lastN
 		err = b.exec(ctx, `INSERT INTO orders (n, id, facet, order_number, customer, placed_at, total, confirm_by,
-			due_from, due_by, expiring_from, parked_at, terms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			due_from, due_by, expiring_from, parked_at, owed_at, terms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			t.was.n, o.ID[:], facet, numberKey(o.OrderNumber), customerKey(o.Personal.Customer), instant(o.PlacedAt), o.Total,
-			instant(o.Confirm.By), dueFrom, dueBy, expiring, parked, t.terms)
+			instant(o.Confirm.By), dueFrom, dueBy, expiring, parked, owed, t.terms)
 		b.counts[facet]++
 	case t.was.facet == facet: // leaves the indexes on facet alone
-		err = b.exec(ctx, `UPDATE orders SET due_from = ?, due_by = ?, expiring_from = ?, parked_at = ?, terms = ? WHERE n = ?`,
-			dueFrom, dueBy, expiring, parked, t.terms, t.was.n)
+		err = b.exec(ctx, `UPDATE orders SET due_from = ?, due_by = ?, expiring_from = ?, parked_at = ?, owed_at = ?, terms = ? WHERE n = ?`,
+			dueFrom, dueBy, expiring, parked, owed, t.terms, t.was.n)
 	default:
-		err = b.exec(ctx, `UPDATE orders SET facet = ?, due_from = ?, due_by = ?, expiring_from = ?, parked_at = ?, terms = ? WHERE n = ?`,
-			facet, dueFrom, dueBy, expiring, parked, t.terms, t.was.n)
+		err = b.exec(ctx, `UPDATE orders SET facet = ?, due_from = ?, due_by = ?, expiring_from = ?, parked_at = ?, owed_at = ?, terms = ? WHERE n = ?`,
+			facet, dueFrom, dueBy, expiring, parked, owed, t.terms, t.was.n)
 		b.counts[t.was.facet]--
 		b.counts[facet]++
 	}
 	t.was.facet = facet
 	if err == nil {
 		err = b.exec(ctx, `INSERT OR REPLACE INTO docs VALUES (?, ?)`, t.was.n, t.doc)
+	}
+	if err == nil {
+		err = b.recorded(ctx, t)
 	}
 	if err != nil || b.bulk.Load() || t.terms == t.was.terms {
 		return err

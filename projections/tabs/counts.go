@@ -46,16 +46,17 @@ func (d *DB) Counts(ctx context.Context) (projections.Counts, error) {
 	d.serving.RLock()
 	defer d.serving.RUnlock()
 	rows, err := d.f.read.QueryContext(ctx,
-		`SELECT '', checkpoint, 0 FROM meta UNION ALL
-		SELECT tab, sum(orders), sum(CASE WHEN badges & ? THEN orders ELSE 0 END) FROM facets GROUP BY tab`, bit(domain.BadgeParked))
+		`SELECT '', checkpoint, 0, 0 FROM meta UNION ALL
+		SELECT tab, sum(orders), sum(CASE WHEN badges & ? THEN orders ELSE 0 END), sum(CASE WHEN badges & ? THEN orders ELSE 0 END)
+		FROM facets GROUP BY tab`, bit(domain.BadgeParked), owedBits(""))
 	if err != nil {
 		return c, err
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var tab domain.Tab
-		var n, parked int64
-		if err := rows.Scan(&tab, &n, &parked); err != nil {
+		var n, parked, owed int64
+		if err := rows.Scan(&tab, &n, &parked, &owed); err != nil {
 			return c, err
 		}
 		if tab == "" {
@@ -64,6 +65,7 @@ func (d *DB) Counts(ctx context.Context) (projections.Counts, error) {
 		}
 		c.Tabs[tab] = n
 		c.Parked += parked
+		c.Owed += owed
 	}
 	return c, rows.Err()
 }

@@ -175,26 +175,31 @@ func (l *lister) scan(ctx context.Context) ([]hit, error) {
 	return l.walk(ctx, `+facet IN (`+join(ids)+`)`, nil, l.after, l.limit+1)
 }
 
-// walk returns the next rows of an index, in the list's order.
-func (l *lister) walk(ctx context.Context, first string, args []any, after *hit, limit int) ([]hit, error) {
-	where, more := l.rest()
+// walkQuery selects the next rows of an index, in the list's order.
+func (q *query) walkQuery(first string, args []any, after *hit, limit int) (string, []any) {
+	where, more := q.rest()
 	args = append(args, more...)
-	column, direction, beyond := l.keyColumn(), "ASC", ">"
-	if l.descending {
+	column, direction, beyond := q.keyColumn(), "ASC", ">"
+	if q.descending {
 		direction, beyond = "DESC", "<"
 	}
 	order := column + " " + direction + ", n " + direction
 	switch {
-	case l.column == "":
+	case q.column == "":
 		order = "n " + direction
 		if after != nil {
 			where, args = where+" AND n "+beyond+" ?", append(args, after.n)
 		}
 	case after != nil:
-		where, args = where+" AND ("+column+", n) "+beyond+" (?, ?)", append(args, l.value(after.key), after.n)
+		where, args = where+" AND ("+column+", n) "+beyond+" (?, ?)", append(args, q.value(after.key), after.n)
 	}
-	rows, err := l.tx.QueryContext(ctx, `SELECT n, `+column+` FROM orders WHERE `+first+where+
-		fmt.Sprintf(` ORDER BY %s LIMIT %d`, order, limit), args...)
+	return `SELECT n, ` + column + ` FROM orders WHERE ` + first + where + fmt.Sprintf(` ORDER BY %s LIMIT %d`, order, limit), args
+}
+
+// walk returns the next rows of an index.
+func (l *lister) walk(ctx context.Context, first string, args []any, after *hit, limit int) ([]hit, error) {
+	query, args := l.walkQuery(first, args, after, limit)
+	rows, err := l.tx.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}

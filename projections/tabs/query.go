@@ -196,6 +196,9 @@ func (q *query) rest() (string, []any) {
 	if !q.PlacedTo.IsZero() {
 		add(placed+" < ?", instant(q.PlacedTo))
 	}
+	if q.column == owedColumn {
+		add(owedColumn + " IS NOT NULL") // so that SQLite takes the indexes of those alone
+	}
 	switch q.Badge {
 	case domain.BadgeConfirmationDue:
 		add("+due_from <= ? AND due_by > ?", instant(q.now), instant(q.now))

@@ -19,7 +19,7 @@ type Report struct {
 	Position eventstore.Position `json:"position"` // at which the two were compared
 	Orders   int64               `json:"orders"`   // in the rebuilt file
 	// Different is the number of rows (orders, tokens, counts) that differ; Examples names the first of them: order ids, or
-	// token-<id> and tab-<tab>.
+	// token-<id>, recorded-<id>-<kind> and tab-<tab>.
 	Different int64    `json:"different"`
 	Examples  []string `json:"examples,omitempty"`
 }
@@ -175,7 +175,8 @@ func (r *refill) snapshot(ctx context.Context) (*sql.Tx, eventstore.Position, er
 // file gives out itself are left out.
 var comparisons = []string{
 	`SELECT id, json_array(tab, status, payment, method, manufacturer, placed_by, badges, order_number, customer, placed_at, total,
-		confirm_by, due_from, due_by, expiring_from, parked_at, terms, CAST(doc AS TEXT)) FROM orders JOIN docs USING (n) JOIN facets USING (facet) ORDER BY id`,
+		confirm_by, due_from, due_by, expiring_from, parked_at, owed_at, terms, CAST(doc AS TEXT)) FROM orders JOIN docs USING (n) JOIN facets USING (facet) ORDER BY id`,
+	`SELECT 'recorded-' || lower(hex(id)) || '-' || kind AS name, json_array(at) FROM recorded JOIN orders USING (n) ORDER BY name`,
 	`SELECT 'token-' || id, json_array(name, role, created, revoked) FROM tokens ORDER BY id`,
 	`SELECT 'tab-' || tab, json_array(sum(orders)) FROM facets GROUP BY tab HAVING sum(orders) > 0 ORDER BY tab`,
 }

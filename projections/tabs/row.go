@@ -46,8 +46,8 @@ func timed(b domain.Badge) bool {
 // instant is a time as a column holds it: microseconds, since nanoseconds don't reach the year 9999.
 func instant(t time.Time) int64 { return t.UnixMicro() }
 
-// times are the columns of the timed badges, each nil while the badge can't come, and when something was parked, if it is.
-func times(o domain.Order) (dueFrom, dueBy, expiringFrom, parkedAt any) {
+// times are the columns of the timed badges, each nil while the badge can't come, and since when something is parked or owed, if it is.
+func times(o domain.Order) (dueFrom, dueBy, expiringFrom, parkedAt, owedAt any) {
 	if o.AwaitsConfirmation() {
 		dueFrom, dueBy = instant(o.Confirm.DueFrom), instant(o.Confirm.By)
 	}
@@ -57,7 +57,10 @@ func times(o domain.Order) (dueFrom, dueBy, expiringFrom, parkedAt any) {
 	if o.Pending.Parked {
 		parkedAt = instant(o.Pending.ParkedAt)
 	}
-	return dueFrom, dueBy, expiringFrom, parkedAt
+	if owes, ok := o.Owes(); ok {
+		owedAt = instant(owes.Since)
+	}
+	return dueFrom, dueBy, expiringFrom, parkedAt, owedAt
 }
 
 // numberKey sorts order numbers as people do: 9 before 10, R9 before R10. Each run of digits is led by its length.

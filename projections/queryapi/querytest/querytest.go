@@ -190,6 +190,59 @@ func (l *Ledger) Parked(ctx context.Context, cursor string, limit int) (projecti
 	return projections.Page{Orders: all}, nil
 }
 
+// Obligations implements projections.Reader; a cursor is a number of rows.
+func (l *Ledger) Obligations(ctx context.Context, q projections.ObligationQuery) (projections.ObligationPage, error) {
+	all, _, err := l.orders(ctx)
+	if err != nil {
+		return projections.ObligationPage{}, err
+	}
+	since := func(o domain.Order) time.Time { owes, _ := o.Owes(); return owes.Since }
+	all = slices.DeleteFunc(all, func(o domain.Order) bool {
+		owes, ok := o.Owes()
+		return !ok || q.Kind != "" && q.Kind != owes.Kind || q.Manufacturer != "" && q.Manufacturer != o.Manufacturer
+	})
+	slices.SortStableFunc(all, func(a, b domain.Order) int { return since(a).Compare(since(b)) })
+	out := projections.ObligationPage{Count: int64(len(all))}
+	out.Orders, out.Next, err = cut(all, q.Cursor, q.Limit)
+	return out, err
+}
+
+// Recorded implements projections.Reader; a cursor is a number of rows.
+func (l *Ledger) Recorded(ctx context.Context, q projections.RecordedQuery) (projections.RecordedPage, error) {
+	orders, _, err := l.orders(ctx)
+	if err != nil {
+		return projections.RecordedPage{}, err
+	}
+	var all []projections.Recorded
+	for _, o := range orders {
+		for _, r := range o.Recordings() {
+			if (q.Kind == "" || q.Kind == r.Kind) && (q.Manufacturer == "" || q.Manufacturer == o.Manufacturer) &&
+				!r.At.Before(q.From) && (q.To.IsZero() || r.At.Before(q.To)) {
+				all = append(all, projections.Recorded{Order: o, Recording: r})
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b projections.Recorded) int { return a.At.Compare(b.At) })
+	var out projections.RecordedPage
+	out.Recorded, out.Next, err = cut(all, q.Cursor, q.Limit)
+	return out, err
+}
+
+// cut is the page of a list at a cursor.
+func cut[T any](all []T, cursor string, limit int) (page []T, next string, err error) {
+	from := 0
+	if cursor != "" {
+		if from, err = strconv.Atoi(cursor); err != nil {
+			return nil, "", projections.BadQuery("cursor", "is no cursor")
+		}
+	}
+	limit = cmp.Or(limit, projections.DefaultLimit)
+	if all = all[min(from, len(all)):]; len(all) > limit {
+		return all[:limit], strconv.Itoa(from + limit), nil
+	}
+	return all, "", nil
+}
+
 // Counts implements projections.Reader.
 func (l *Ledger) Counts(ctx context.Context) (projections.Counts, error) {
 	all, head, err := l.orders(ctx)
@@ -198,6 +251,9 @@ func (l *Ledger) Counts(ctx context.Context) (projections.Counts, error) {
 		c.Tabs[o.Tab()]++
 		if o.Pending.Parked {
 			c.Parked++
+		}
+		if _, owes := o.Owes(); owes {
+			c.Owed++
 		}
 	}
 	return c, err
