@@ -92,6 +92,7 @@ type Runner struct {
 	workers  map[string]*worker
 	at       eventstore.Position // up to where it is known what endpoints there are
 	last     eventstore.EventRef
+	saved    eventstore.EventRef // last, as the file has it
 	caughtUp bool
 	stopped  bool
 	err      error         // why it stopped, or does not go on now
@@ -355,7 +356,7 @@ func (r *Runner) loadRegistry(ctx context.Context) error {
 			return nil
 		}
 	}
-	r.update(func() { r.at, r.last = at, known.Last })
+	r.update(func() { r.at, r.last, r.saved = at, known.Last, known.Last })
 	return nil
 }
 
@@ -375,9 +376,9 @@ func (r *Runner) saveNowAndThen(ctx context.Context) error {
 // saveRegistry only saves time, so a failure is no more than logged.
 func (r *Runner) saveRegistry() {
 	r.mu.Lock()
-	last := r.last
+	last, saved := r.last, r.saved
 	r.mu.Unlock()
-	if r.cfg.Dir == "" || last.Stream == "" {
+	if r.cfg.Dir == "" || last == saved {
 		return
 	}
 	known := registry{Version: fileVersion, Last: last}
@@ -387,5 +388,9 @@ func (r *Runner) saveRegistry() {
 	slices.Sort(known.Endpoints)
 	if err := save(r.registryPath(), known); err != nil {
 		r.cfg.Logger.Warn("webhooks: what endpoints there are can't be saved", "error", err)
+		return
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.saved = last
 }
