@@ -301,6 +301,10 @@ func (w *worker) gone(ctx context.Context, rec eventstore.Recorded) error {
 // more is delivered: what would be repeated without the file stays bounded. What another process said before is never taken back.
 func (w *worker) record(ctx context.Context, atLeast int64) error {
 	for range maxConflicts {
+		if w.file.Unrecorded > 0 && w.through == w.file.Last { // said, and the answer was lost; or another process has said it
+			w.file.Unrecorded = 0
+			w.save()
+		}
 		if w.file.Unrecorded < atLeast || w.file.Unrecorded == 0 {
 			return nil
 		}
@@ -318,10 +322,6 @@ func (w *worker) record(ctx context.Context, atLeast int64) error {
 			w.through = last
 		} else if err := w.take(ctx, w.cfg.Endpoints.seen(w.id)); err != nil {
 			return err
-		}
-		if w.through == w.file.Last {
-			w.file.Unrecorded = 0
-			w.save()
 		}
 	}
 	return nil
