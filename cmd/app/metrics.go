@@ -34,5 +34,6 @@ func (a *App) metrics() *prometheus.Registry {
 	gauge("saga_open", "Requests to Stripe without an answer.", func(context.Context) float64 { return float64(a.saga.Status().Open) })
 	gauge("saga_parked", "Requests to Stripe that wait for a person.", func(context.Context) float64 { return float64(a.saga.Status().Parked) })
 	r.MustRegister(a.stripeMetrics()...)
+	r.MustRegister(a.webhookMetrics()...)
 	return r
 }

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -87,6 +88,8 @@ const (
 type Runner struct {
 	cfg           Config
 	manufacturers *lru.Cache[string, string] // by the order's stream
+
+	delivered, undelivered atomic.Int64 // attempts
 
 	mu       sync.Mutex
 	workers  map[string]*worker

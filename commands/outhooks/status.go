@@ -62,6 +62,14 @@ func (r *Runner) standing(e Endpoint) Standing {
 	return s
 }
 
+// Stats counts the attempts of this process.
+type Stats struct{ Delivered, Failed int64 }
+
+// Stats returns the counts.
+func (r *Runner) Stats() Stats {
+	return Stats{Delivered: r.delivered.Load(), Failed: r.undelivered.Load()}
+}
+
 // WaitFor returns when List knows of all that the log says of endpoints up to a position. Errors: ErrStopped, the context's.
 func (r *Runner) WaitFor(ctx context.Context, position eventstore.Position) error {
 	return r.wait(ctx, func() bool { return r.at >= position })

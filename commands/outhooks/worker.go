@@ -232,6 +232,7 @@ func (w *worker) delivered(ctx context.Context, rec eventstore.Recorded, a sende
 	w.at, w.file.Last, w.file.Failing = rec.Position, eventstore.Ref(rec), failing{}
 	w.file.Unrecorded++
 	w.save()
+	w.Runner.delivered.Add(1)
 	w.tell(func(t *told) {
 		t.at, t.failing, t.next = w.at, failing{}, time.Time{}
 		t.delivered++
@@ -249,6 +250,7 @@ func (w *worker) failed(ctx context.Context, e Endpoint, rec eventstore.Recorded
 	}
 	f.Attempts++
 	f.Reason = short(why.Error())
+	w.undelivered.Add(1)
 	left := f.Since.Add(w.cfg.GiveUp).Sub(now)
 	wait := min(max(w.backoff(w.cfg.MinBackoff, w.cfg.MaxBackoff, f.Attempts-1), a.RetryAfter), left)
 	w.due = time.Now().Add(wait)
