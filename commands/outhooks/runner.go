@@ -249,7 +249,7 @@ func (r *Runner) whileAway(ctx context.Context, do func() (gotOn bool, err error
 		if gotOn {
 			n = 0
 		}
-		r.stands(err)
+		r.stands(fmt.Errorf("webhooks: %w", err))
 		r.cfg.Logger.Warn("webhooks: the log can't be read now", "error", err)
 		if err := pause(ctx, r.backoff(time.Second, time.Minute, n)); err != nil {
 			return err
