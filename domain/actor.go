@@ -56,6 +56,7 @@ const (
 	PermOperate Permission = "operate" // rebuild projections
 
 	PermReconcile Permission = "reconcile" // compare the ledger with Stripe
+	PermWebhooks  Permission = "webhooks"  // whom events are sent to
 )
 
 var (

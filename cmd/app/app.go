@@ -52,6 +52,7 @@ type App struct {
 	model     *tabs.DB
 	projector *projections.Projector
 	saga      *saga.Saga
+	webhooks  webhookLink
 	listener  net.Listener
 	server    *http.Server
 	serving   chan struct{}
@@ -100,6 +101,9 @@ func New(ctx context.Context, c Config, out io.Writer, hooks Hooks) (_ *App, err
 		Handler: a.handler, Payments: payments, Calendar: commands.DefaultCalendar(), Authorize: c.Stripe != "live",
 	}
 	a.tokens = access.New(a.store, a.codec, a.now)
+	if err := a.openWebhooks(); err != nil {
+		return nil, err
+	}
 	a.saga, err = saga.New(saga.Config{
 		Log: a.store, Codec: a.codec, Handler: a.handler, Payments: payments, Lists: a.stripe.client, Now: a.now, Logger: a.log,
 		SnapshotPath: a.snapshotPath(), ReconcileFirst: c.ReconcileFirst,
@@ -185,6 +189,7 @@ func (a *App) Run(ctx context.Context) error {
 	defer a.close()
 	a.parts.Go(func() { a.part(a.background, "projections", a.projector.Run) })
 	a.parts.Go(func() { a.part(a.background, "saga", a.saga.Run) })
+	a.parts.Go(func() { a.part(a.background, "webhooks", a.webhooks.runner.Run) })
 	a.parts.Go(func() { a.watchStripe(a.background) })
 	if a.stripe.sandbox != nil {
 		a.parts.Go(func() { a.part(a.background, "webhooks of the sandbox", a.deliver) })

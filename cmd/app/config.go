@@ -33,6 +33,10 @@ type Config struct {
 	StripeWebhookSecret string
 	// ReconcileFirst compares everything with Stripe before anything is asked of it: after a restore.
 	ReconcileFirst bool
+	// WebhookAllowPrivate lets webhooks go out to this machine and to private networks, and by http.
+	WebhookAllowPrivate bool
+	// WebhookKey is the file of the key that webhooks' signing secrets are derived from; empty: webhooks/key in Data.
+	WebhookKey string
 }
 
 // Default is what `serve` does without options.

@@ -103,6 +103,7 @@ func (a *App) register(mux *http.ServeMux, stopping <-chan struct{}) {
 		}),
 		Done: stopping, Now: a.now, Logger: a.log,
 	})
+	a.registerWebhooks(api)
 	a.registerOperations(api)
 	mux.HandleFunc("/v1/", func(w http.ResponseWriter, r *http.Request) {
 		if allowed := methods(mux, r); len(allowed) > 0 {
@@ -239,6 +240,9 @@ func (a *App) Ready(ctx context.Context) []string {
 	if !a.saga.Ready() {
 		reasons = append(reasons, strings.TrimSuffix("saga: not caught up with the log: "+a.saga.Status().Error, ": "))
 	}
+	if err := a.webhooks.runner.Ready(); err != nil {
+		reasons = append(reasons, err.Error())
+	}
 	if err := a.stripeTrouble(); err != nil {
 		reasons = append(reasons, "stripe: "+err.Error())
 	}
@@ -254,5 +258,7 @@ func (a *App) readyz(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Retry-After", "1")
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}
-	_ = json.NewEncoder(w).Encode(map[string]any{"ready": len(reasons) == 0, "reasons": reasons}) // the client is gone when this fails
+	_ = json.NewEncoder(w).Encode(map[string]any{ // the client is gone when this fails
+		"ready": len(reasons) == 0, "reasons": reasons, "remarks": append([]string{}, a.webhooks.runner.Remarks()...),
+	})
 }

@@ -36,5 +36,6 @@ func (a *App) metrics() *prometheus.Registry {
 	gauge("saga_holds", "Holds that are watched until they are taken or run out.", func(context.Context) float64 { return float64(a.saga.Status().Holds) })
 	gauge("saga_parked", "Requests to Stripe that wait for a person.", func(context.Context) float64 { return float64(a.saga.Status().Parked) })
 	r.MustRegister(a.stripeMetrics()...)
+	r.MustRegister(a.webhookMetrics()...)
 	return r
 }

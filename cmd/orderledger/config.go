@@ -41,6 +41,8 @@ func serveFlags(f *pflag.FlagSet) {
 	f.String("sandbox-url", d.SandboxURL, "a sandbox Stripe that runs elsewhere (default one of its own)")
 	f.Bool("no-anonymous", d.NoAnonymous, "want a token of everybody, on loopback too")
 	f.Float64("rate-limit", d.RateLimit, "requests per second and client")
+	f.Bool("webhook-allow-private", d.WebhookAllowPrivate, "let webhooks go out to this machine and to private networks, and by http")
+	f.String("webhook-key-file", d.WebhookKey, "file of the key that webhooks' signing secrets are derived from (default webhooks/key in the data folder)")
 	f.String("log-level", d.LogLevel, "debug, info, warn or error")
 	f.String("log-format", d.LogFormat, "text or json")
 }
@@ -91,6 +93,7 @@ func readConfig(flags *pflag.FlagSet, path string, environ []string) (app.Config
 		SandboxURL: k.String("sandbox-url"), NoAnonymous: k.Bool("no-anonymous"), RateLimit: k.Float64("rate-limit"),
 		LogLevel: k.String("log-level"), LogFormat: k.String("log-format"),
 		StripeWebhookSecret: k.String("stripe-webhook-secret-file"), ReconcileFirst: k.Bool("reconcile-first"),
+		WebhookAllowPrivate: k.Bool("webhook-allow-private"), WebhookKey: k.String("webhook-key-file"),
 	}
 	if err := c.Validate(); err != nil {
 		return app.Config{}, usageError{err}

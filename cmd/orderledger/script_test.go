@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -28,7 +29,8 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs testdata/*.txtar. Beside testscript's own commands they have: ledger start DIR [DURABILITY|stuck] and ledger
 // stop, a ledger in the test's process that the client commands find by themselves (stuck: its Stripe takes no order's first
-// capture, so that it is parked); sample FILE [N], which writes the first N sample orders; exits CODE COMMAND…; token CREATED FILE.
+// capture, so that it is parked); sample FILE [N], which writes the first N sample orders; exits CODE COMMAND…; token CREATED FILE; receiver,
+// a system of somebody else's at $RECEIVER that takes whatever it is sent, but at /gone; idof FILE, which sets $ID to an object's id.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
@@ -38,7 +40,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"ledger": ledger, "sample": writeSample, "exits": exits, "token": token,
+			"ledger": ledger, "sample": writeSample, "exits": exits, "token": token, "receiver": receiver, "idof": idOf,
 		},
 	})
 }
@@ -76,7 +78,7 @@ func ledger(ts *testscript.TestScript, neg bool, args []string) {
 		case len(args) == 3:
 			c.Durability = args[2]
 		}
-		c.Data, c.Listen, c.LogLevel = ts.MkAbs(args[1]), "127.0.0.1:0", "error"
+		c.Data, c.Listen, c.LogLevel, c.WebhookAllowPrivate = ts.MkAbs(args[1]), "127.0.0.1:0", "error", true
 		a, err := app.New(context.Background(), c, io.Discard, hooks)
 		ts.Check(err)
 		ctx, stop := context.WithCancel(context.Background())
@@ -138,6 +140,25 @@ func token(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	secret := regexp.MustCompile(`olt_\w+`).FindString(ts.ReadFile(args[0]))
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(secret), 0o600))
+}
+
+func receiver(ts *testscript.TestScript, _ bool, _ []string) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/gone" {
+			http.Error(w, "moved out", http.StatusGone)
+		}
+	}))
+	ts.Defer(s.Close)
+	ts.Setenv("RECEIVER", s.URL)
+}
+
+func idOf(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("idof FILE")
+	}
+	var object struct{ ID string }
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &object))
+	ts.Setenv("ID", object.ID)
 }
 
 func writeSample(ts *testscript.TestScript, _ bool, args []string) {

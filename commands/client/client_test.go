@@ -181,6 +181,16 @@ func TestCommandsOnTheWire(t *testing.T) {
 		{"/v1/orders", `{"a":1}`, "", func(c *client.Client) error { return only(c.PlaceJSON(ctx, []byte(`{"a":1}`))) }},
 		{"/v1/tokens", `{"name":"n","role":"clerk"}`, "", func(c *client.Client) error { return only(c.CreateToken(ctx, "n", domain.Clerk)) }},
 		{"/v1/tokens/0a/revoke", `{}`, "", func(c *client.Client) error { return only(c.RevokeToken(ctx, "0a")) }},
+		{"/v1/webhook-endpoints", `{"url":"https://x","types":["Shipped"],"include_customer_data":true}`, "", func(c *client.Client) error {
+			return only(c.AddEndpoint(ctx, client.NewEndpoint{URL: "https://x", Types: []string{"Shipped"}, CustomerData: true}))
+		}},
+		{"/v1/webhook-endpoints/0a/rotate", `{}`, "", func(c *client.Client) error { return only(c.RotateEndpoint(ctx, "0a")) }},
+		{"/v1/webhook-endpoints/0a/enable", `{}`, "", func(c *client.Client) error { return only(c.EnableEndpoint(ctx, "0a")) }},
+		{"/v1/webhook-endpoints/0a/disable", `{}`, "", func(c *client.Client) error { return only(c.DisableEndpoint(ctx, "0a")) }},
+		{"/v1/webhook-endpoints/0a/remove", `{}`, "", func(c *client.Client) error { return only(c.RemoveEndpoint(ctx, "0a")) }},
+		{"/v1/webhook-endpoints/0a/retry", `{}`, "", func(c *client.Client) error { return only(c.RetryDelivery(ctx, "0a")) }},
+		{"/v1/webhook-endpoints/0a/skip", `{}`, "", func(c *client.Client) error { return only(c.SkipDelivery(ctx, "0a")) }},
+		{"/v1/webhook-endpoints/0a/test", `{}`, "", func(c *client.Client) error { return only(c.TestEndpoint(ctx, "0a")) }},
 		{"/v1/projections/rebuild", `{}`, "", func(c *client.Client) error { return c.RebuildProjections(ctx) }},
 	} {
 		t.Run(tt.path+" "+tt.body, func(t *testing.T) {
@@ -239,9 +249,10 @@ func TestQueriesOnTheWire(t *testing.T) {
 			_, _, err := c.Timeline(ctx, orderID)
 			return err
 		},
-		"/v1/tokens":      func(c *client.Client) error { return only(c.Tokens(ctx, 0)) },
-		"/v1/projections": func(c *client.Client) error { return only(c.Projections(ctx)) },
-		"/v1/store":       func(c *client.Client) error { return only(c.Store(ctx)) },
+		"/v1/tokens":                       func(c *client.Client) error { return only(c.Tokens(ctx, 0)) },
+		"/v1/webhook-endpoints?wait_for=4": func(c *client.Client) error { return only(c.Endpoints(ctx, 4)) },
+		"/v1/projections":                  func(c *client.Client) error { return only(c.Projections(ctx)) },
+		"/v1/store":                        func(c *client.Client) error { return only(c.Store(ctx)) },
 	} {
 		c := over(t, func(r *http.Request) (*http.Response, error) {
 			if r.Method != "GET" || r.URL.RequestURI() != want {

@@ -190,3 +190,68 @@ func ExampleClient_Reconcile() {
 	// 10248 refunded_at_stripe_only 47238 against 1000
 	// 1 difference in 50 orders
 }
+
+// Another system is told of shipments from now on. It keeps the secret, and verifies with it what it is sent.
+func ExampleClient_AddEndpoint() {
+	server := ledger(map[string]string{
+		"/v1/webhook-endpoints":                       `{"id":"8f14e45fceea167a","state":"active","types":["Shipped"],"secret":"whsec_…"}`,
+		"/v1/webhook-endpoints/8f14e45fceea167a/test": `{"ok":false,"status":404,"answer":"no such page"}`,
+	})
+	defer server.Close()
+
+	ctx := context.Background()
+	c, err := client.New(client.Config{Server: server.URL, Token: "olt_…"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	e, err := c.AddEndpoint(ctx, client.NewEndpoint{URL: "https://shop.example/hooks", Types: []string{"Shipped"}}, client.Key("shop-hooks"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	test, err := c.TestEndpoint(ctx, e.ID)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(e.State, e.Secret, "test:", test.OK, test.Status, test.Answer)
+	// Output: active whsec_… test: false 404 no such page
+}
+
+// An endpoint that could not be reached for three days waits for a person, who decides.
+func ExampleClient_Endpoints() {
+	server := ledger(map[string]string{
+		"/v1/webhook-endpoints": `{"data":[{"id":"8f14e45fceea167a","url":"https://shop.example/hooks","state":"parked",
+			"parked":{"attempts":87,"reason":"it answered 500 Internal Server Error"}}]}`,
+		"/v1/webhook-endpoints/8f14e45fceea167a/retry": `{"id":"8f14e45fceea167a","state":"active"}`,
+	})
+	defer server.Close()
+
+	ctx := context.Background()
+	c, err := client.New(client.Config{Server: server.URL, Token: "olt_…"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	list, err := c.Endpoints(ctx, 0)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, e := range list {
+		if e.Parked == nil {
+			continue
+		}
+		fmt.Println(e.URL, e.Parked.Attempts, "attempts:", e.Parked.Reason)
+		e, err := c.RetryDelivery(ctx, e.ID)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(e.State)
+	}
+	// Output:
+	// https://shop.example/hooks 87 attempts: it answered 500 Internal Server Error
+	// active
+}

@@ -54,6 +54,11 @@ var entries = map[string]entry{
 	"TokenCreated": plain[TokenCreated](1), "TokenRevoked": plain[TokenRevoked](1),
 	"PaymentClaimed": plain[PaymentClaimed](1), "ReferenceClaimed": plain[ReferenceClaimed](1), "KeyReserved": plain[KeyReserved](1),
 	"StripeEventReceived": plain[StripeEventReceived](1), "StripeEventHandled": plain[StripeEventHandled](1),
+
+	"EndpointAdded": plain[EndpointAdded](1), "EndpointSecretRotated": plain[EndpointSecretRotated](1),
+	"EndpointDisabled": plain[EndpointDisabled](1), "EndpointEnabled": plain[EndpointEnabled](1),
+	"EndpointRemoved": plain[EndpointRemoved](1), "EndpointDelivered": plain[EndpointDelivered](1),
+	"DeliveryParked": plain[DeliveryParked](1), "DeliveryResumed": plain[DeliveryResumed](1),
 }
 
 // Types lists the event types that the codec knows, with the schema that it writes.
