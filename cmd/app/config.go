@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/orderledger/orderledger/commands/manufacturer"
 	"github.com/orderledger/orderledger/domain/eventstore"
 )
 
@@ -33,6 +34,8 @@ type Config struct {
 	StripeWebhookSecret string
 	// ReconcileFirst compares everything with Stripe before anything is asked of it: after a restore.
 	ReconcileFirst bool
+	// Manufacturers are those that the ledger knows; the others are its default's.
+	Manufacturers manufacturer.Book
 }
 
 // Default is what `serve` does without options.
