@@ -46,7 +46,7 @@ manufacturers:
 			t.Errorf("%s: %q, %q", name, m.Name, m.Calendar.Name)
 		}
 	}
-	if c := (manufacturer.Book)(nil).Of("acme"); c.Calendar.Name != "weekdays" || c.Contact != (manufacturer.Contact{}) {
+	if c := manufacturer.Book(nil).Of("acme"); c.Calendar.Name != "weekdays" || c.Contact != (manufacturer.Contact{}) {
 		t.Errorf("nobody is known: %+v", c)
 	}
 }

@@ -20,9 +20,10 @@ type loop struct {
 	tasks   chan task
 	done    chan outcome
 
-	jobs  map[string]*job // by key
-	ready []*job          // wait for a worker, first come first served
-	later waiting
+	jobs   map[string]*job // by key
+	ready  []*job          // wait for a worker, first come first served
+	clocks []*job          // likewise, before them: they are done at once, and don't wait for a Stripe that is slow
+	later  waiting
 
 	known      chan struct{} // closed when the log is known as it was at the beginning
 	reconciled chan struct{} // closed when it was compared with Stripe
@@ -33,16 +34,18 @@ type loop struct {
 	saved  eventstore.Position
 }
 
-// job is the work on one thing: an order's effect, something that Stripe told, or a hold that runs out.
+// job is the work on one thing: an order's effect, something that Stripe told, a hold that runs out, or a clock.
 type job struct {
 	key       string
 	effect    Effect // what an order asked for; of the others, no part is set
 	hint      Hint
 	hold      Hold
+	clock     Clock
 	tries     tries
 	readFirst bool
 	state     jobState
 	due       time.Time // when it is looked at again, for jobs that wait
+	until     time.Time // for those that wait for an instant of the events' clock
 	index     int       // in the heap of those that wait
 }
 
@@ -129,11 +132,15 @@ func (l *loop) run(ctx context.Context) error {
 	for {
 		var tasks chan<- task
 		var next task
-		if len(l.ready) > 0 {
-			tasks, next = l.tasks, l.ready[0].task()
+		queue := &l.ready
+		if len(l.clocks) > 0 {
+			queue = &l.clocks
+		}
+		if len(*queue) > 0 {
+			tasks, next = l.tasks, (*queue)[0].task()
 		}
 		batches := l.batches
-		if len(l.ready) >= l.cfg.MaxReady {
+		if len(l.ready)+len(l.clocks) >= l.cfg.MaxReady {
 			batches = nil
 		}
 		if len(l.later) > 0 {
@@ -147,8 +154,8 @@ func (l *loop) run(ctx context.Context) error {
 				return err
 			}
 		case tasks <- next:
-			l.ready[0].state = running
-			l.ready = l.ready[1:]
+			(*queue)[0].state = running
+			*queue = (*queue)[1:]
 		case o := <-l.done:
 			l.finish(o)
 		case <-timer.C:
@@ -214,11 +221,13 @@ func (l *loop) act(f Fact, wanted []Effect) {
 		}
 	}
 	l.wantHold(f.Order)
+	l.wantClock(f.Order)
 }
 
 func effectKey(order uuid.UUID) string { return "effect " + order.String() }
 func hintKey(event string) string      { return "hint " + event }
 func holdKey(order uuid.UUID) string   { return "hold " + order.String() }
+func clockKey(order uuid.UUID) string  { return "clock " + order.String() }
 
 // catchUp begins to act when the log is known as it was at the beginning. Whatever is open then may have been asked for
 // before, by a process that is gone.
@@ -248,12 +257,23 @@ func (l *loop) catchUp() {
 	for order := range l.watched.Holds {
 		l.wantHold(order)
 	}
+	for order := range l.watched.Clocks {
+		l.wantClock(order)
+	}
 }
 
 func (l *loop) queue(j *job) {
 	j.state = queued
 	l.jobs[j.key] = j
-	l.ready = append(l.ready, j)
+	queue := l.queueOf(j)
+	*queue = append(*queue, j)
+}
+
+func (l *loop) queueOf(j *job) *[]*job {
+	if j.clock != (Clock{}) {
+		return &l.clocks
+	}
+	return &l.ready
 }
 
 // wantHint takes on something that Stripe told.
@@ -284,9 +304,28 @@ func (l *loop) wantHold(order uuid.UUID) {
 	}
 }
 
+// wantClock takes on an order's clock, to record that it ran out, or ends that work when it was stopped.
+func (l *loop) wantClock(order uuid.UUID) {
+	key := clockKey(order)
+	c, runs := l.watched.Clocks[order]
+	switch {
+	case !runs:
+		l.drop(key)
+	case l.jobs[key] == nil: // it is set once
+		j := &job{key: key, clock: c}
+		l.jobs[key] = j
+		l.waitUntil(j, c.Until)
+	}
+}
+
+// longestSleep bounds how long a job that waits for an instant is not looked at: a machine that slept, or whose clock was set,
+// is then not late for long.
+const longestSleep = 10 * time.Minute
+
 // waitUntil puts a job off until an instant of the events' clock.
 func (l *loop) waitUntil(j *job, at time.Time) {
-	j.state, j.due = backsOff, time.Now().Add(max(0, at.Sub(l.cfg.Now())))
+	j.state, j.until = backsOff, at
+	j.due = time.Now().Add(min(longestSleep, max(0, at.Sub(l.cfg.Now()))))
 	heap.Push(&l.later, j)
 }
 
@@ -331,7 +370,8 @@ func (l *loop) drop(key string) {
 		j.state = dropped
 		return
 	case queued:
-		l.ready = slices.DeleteFunc(l.ready, func(r *job) bool { return r == j })
+		queue := l.queueOf(j)
+		*queue = slices.DeleteFunc(*queue, func(r *job) bool { return r == j })
 	case backsOff:
 		l.rest(j)
 	}
@@ -369,14 +409,18 @@ func (l *loop) wait(j *job, slow bool, pause time.Duration) {
 	if slow {
 		least, most = l.cfg.MinPoll, l.cfg.MaxPoll
 	}
-	j.state, j.due = backsOff, time.Now().Add(pause+l.backoff(least, most, j.tries.n))
+	j.state, j.until, j.due = backsOff, time.Time{}, time.Now().Add(pause+l.backoff(least, most, j.tries.n))
 	heap.Push(&l.later, j)
 }
 
 // wake queues the jobs whose time has come.
 func (l *loop) wake(now time.Time) {
 	for len(l.later) > 0 && !l.later[0].due.After(now) {
-		l.queue(heap.Pop(&l.later).(*job))
+		if j := heap.Pop(&l.later).(*job); j.until.After(l.cfg.Now()) {
+			l.waitUntil(j, j.until)
+		} else {
+			l.queue(j)
+		}
 	}
 }
 
@@ -411,7 +455,7 @@ func (l *loop) save() {
 }
 
 func (j *job) task() task {
-	return task{key: j.key, effect: j.effect, hint: j.hint, hold: j.hold, readFirst: j.readFirst, tries: j.tries}
+	return task{key: j.key, effect: j.effect, hint: j.hint, hold: j.hold, clock: j.clock, readFirst: j.readFirst, tries: j.tries}
 }
 
 // waiting is a heap of jobs, the one that is due first on top.
