@@ -44,10 +44,13 @@ type Page struct {
 	Next   string
 }
 
-// Counts are the numbers of orders in the tabs and of those with something parked, exact, as of Position.
+// Counts are the numbers of orders in the tabs, of those with something parked, and of those that nobody has accepted yet and
+// that are to be today, or were to be; exact, as of Position.
 type Counts struct {
 	Tabs     map[domain.Tab]int64
 	Parked   int64
+	Due      int64 // badge confirmation_due
+	Missed   int64 // status placed, badge confirmation_missed
 	Position eventstore.Position
 }
 

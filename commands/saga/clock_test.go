@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -150,19 +151,21 @@ func TestClockOfAMachineThatSlept(t *testing.T) {
 	})
 }
 
-// slow is a log on which one append is held up until it is let go.
+// slow is a log on which the first append of a type is held up until it is let go.
 type slow struct {
 	eventstore.Store
-	held    func(eventstore.Event) bool
+	held    string
+	once    sync.Once
 	reached chan struct{}
 	release chan struct{}
 }
 
 func (s *slow) Append(ctx context.Context, stream string, at eventstore.Revision, e eventstore.Event) (eventstore.Recorded, error) {
-	if s.held != nil && s.held(e) {
-		s.held = nil
-		close(s.reached)
-		<-s.release
+	if e.Type == s.held {
+		s.once.Do(func() {
+			close(s.reached)
+			<-s.release
+		})
 	}
 	return s.Store.Append(ctx, stream, at, e)
 }
@@ -188,10 +191,7 @@ func TestClerkAndClockAtTheSameInstant(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			inQuietWorld(t, func(w *world) {
 				id := w.due(24 * time.Hour)
-				log := &slow{
-					Store: w.log, held: func(e eventstore.Event) bool { return e.Type == tt.slow },
-					reached: make(chan struct{}), release: make(chan struct{}),
-				}
+				log := &slow{Store: w.log, held: tt.slow, reached: make(chan struct{}), release: make(chan struct{})}
 				p := w.start(func(c *saga.Config) { c.Log, c.Handler = log, commands.NewHandler(log, eventstore.Codec{}, time.Now) })
 				defer p.stop()
 				pass(24*time.Hour - time.Nanosecond)

@@ -199,6 +199,12 @@ func (l *Ledger) Counts(ctx context.Context) (projections.Counts, error) {
 		if o.Pending.Parked {
 			c.Parked++
 		}
+		if slices.Contains(o.Badges(l.Now()), domain.BadgeConfirmationDue) {
+			c.Due++
+		}
+		if o.ConfirmationMissed && o.Status() == domain.StatusPlaced {
+			c.Missed++
+		}
 	}
 	return c, err
 }
