@@ -23,11 +23,11 @@ type snapshot struct {
 	Version int `json:"version"`
 	// Checkpoint is the position of the last event in the state, and Event its id; Before is the position before it. Reading
 	// that event again shows whether this is a snapshot of the log at hand.
-	Before     eventstore.Position    `json:"before"`
-	Checkpoint eventstore.Position    `json:"checkpoint"`
-	Event      uuid.UUID              `json:"event"`
-	Rules      []string               `json:"rules"` // the kinds that the state was folded with
-	State      State                  `json:"state"`
+	Before     eventstore.Position `json:"before"`
+	Checkpoint eventstore.Position `json:"checkpoint"`
+	Event      uuid.UUID           `json:"event"`
+	Rules      []string            `json:"rules"` // the kinds that the state was folded with
+	State      State               `json:"state"`
 }
 
 // loadSnapshot reads the file; the zero snapshot and why, when it can't be used. No file, or no path, is no error.
