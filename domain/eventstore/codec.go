@@ -54,6 +54,10 @@ var entries = map[string]entry{
 	"TokenCreated": plain[TokenCreated](1), "TokenRevoked": plain[TokenRevoked](1),
 	"PaymentClaimed": plain[PaymentClaimed](1), "KeyReserved": plain[KeyReserved](1),
 	"StripeEventReceived": plain[StripeEventReceived](1), "StripeEventHandled": plain[StripeEventHandled](1),
+
+	"NotificationsBegan": plain[NotificationsBegan](1), "NotificationRequested": plain[NotificationRequested](1),
+	"NotificationSent": plain[NotificationSent](1), "NotificationFailed": plain[NotificationFailed](1),
+	"NotificationsBatched": plain[NotificationsBatched](1),
 }
 
 // Types lists the event types that the codec knows, with the schema that it writes.
