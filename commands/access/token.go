@@ -126,7 +126,7 @@ func isID(id string) bool {
 }
 
 // reserved names are those of actors that are not tokens; an audit must never take one for the other.
-var reserved = []string{"local", "saga", "stripe", "webhook", "timer", "system", "orderledger"}
+var reserved = []string{"local", "saga", "stripe", "webhook", "webhooks", "timer", "system", "orderledger"}
 
 // Check says what is wrong with a token's name or role, as a *domain.Rejection; nil when nothing is.
 func Check(name string, role domain.Role) error {

@@ -61,8 +61,8 @@ func (PaymentClaimed) EventType() string      { return "PaymentClaimed" }
 func (KeyReserved) EventType() string         { return "KeyReserved" }
 
 // Categories are the categories of streams that the log holds: orders, notices to people, webhooks, tokens, claims of
-// PaymentIntents, and keys of requests that left no event with an order.
-var Categories = []string{"order", "notice", "webhook", "access", "payment", "command"}
+// PaymentIntents, keys of requests that left no event with an order, and endpoints of others that events are sent to.
+var Categories = []string{"order", "notice", "webhook", "access", "payment", "command", "endpoint"}
 
 // OrderStream is the name of an order's stream.
 func OrderStream(id uuid.UUID) string { return "order-" + id.String() }

@@ -26,6 +26,7 @@ var (
 	order   = domain.OrderID("northwind", "10248")
 	request = uuid.MustParse("5d3f1c9a-3b7e-5c11-9f0e-6a1b2c3d4e5f")
 	answer  = domain.Answer{Request: request, Source: "stripe", Reference: "TRANSFER-1", StripeRequest: "req_1"}
+	ref     = eventstore.EventRef{Stream: eventstore.OrderStream(order), Revision: 4, ID: request}
 	failure = domain.Failure{Code: "card_declined", Message: "Your card was declined.", DeclineCode: "generic_decline"}
 	notice  = eventstore.NoticeID(request, "customer.shipped", "customer")
 	parcels = []domain.Tracking{{Carrier: "ups", Number: "1Z999AA10123456784"}}
@@ -110,6 +111,16 @@ var examples = []domain.Event{
 	eventstore.NotificationsBatched{
 		Batch: request, Members: []eventstore.BatchMember{{Order: order, Notice: notice, Request: request}},
 	},
+	eventstore.EndpointAdded{
+		URL: "https://hooks.example.com/in", Types: []string{"Accepted", "Shipped"}, Manufacturer: "northwind", CustomerData: true, Key: "0a1b2c3d4e5f6071",
+	},
+	eventstore.EndpointSecretRotated{Generation: 2, Key: "0a1b2c3d4e5f6071", OldUntil: at.Add(24 * time.Hour)},
+	eventstore.EndpointDisabled{Reason: "the endpoint answered 410 Gone", Event: ref},
+	eventstore.EndpointEnabled{},
+	eventstore.EndpointRemoved{},
+	eventstore.EndpointDelivered{Last: ref, Count: 100},
+	eventstore.DeliveryParked{Event: ref, Since: at, Attempts: 87, Reason: "it answered 500 Internal Server Error"},
+	eventstore.DeliveryResumed{Event: ref, Decision: eventstore.SkipDelivery},
 }
 
 var envelope = eventstore.Envelope{

@@ -152,6 +152,8 @@ func small(t testing.TB) *book {
 	b.write(t, "access-t1", eventstore.TokenCreated{Name: "anna", Role: domain.Clerk, Secret: "00"})
 	b.write(t, "access-t1", eventstore.TokenRevoked{})
 	b.write(t, "payment-pi_new", eventstore.PaymentClaimed{OrderID: archived})
+	added := b.write(t, "endpoint-e1", eventstore.EndpointAdded{URL: "https://hooks.example.com", Types: []string{"*"}, Key: "00"})
+	b.write(t, "endpoint-e1", eventstore.EndpointDelivered{Last: eventstore.Ref(added), Count: 1})
 	return b
 }
 

@@ -176,6 +176,11 @@ func companion(r eventstore.Recorded, e domain.Event, env eventstore.Envelope) s
 			return r.Type + " belongs in a stream notice-…"
 		}
 		return notice(r, e)
+	case eventstore.EndpointAdded:
+		home = "endpoint"
+	case eventstore.EndpointSecretRotated, eventstore.EndpointDisabled, eventstore.EndpointEnabled, eventstore.EndpointRemoved,
+		eventstore.EndpointDelivered, eventstore.DeliveryParked, eventstore.DeliveryResumed:
+		home, first = "endpoint", false
 	}
 	switch {
 	case home == category && first == (r.Revision == 0):

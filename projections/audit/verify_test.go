@@ -25,7 +25,7 @@ func TestVerifyCountsWhatIsThere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Events != int64(len(log)) || r.Streams != 8 || r.Orders != 6 || r.Position != log[len(log)-1].Position {
+	if r.Events != int64(len(log)) || r.Streams != 9 || r.Orders != 6 || r.Position != log[len(log)-1].Position {
 		t.Errorf("report %+v of %d events", r, len(log))
 	}
 	for _, tab := range domain.Tabs {
@@ -217,6 +217,10 @@ func TestCompanionsMustBeWhereTheyBelong(t *testing.T) {
 		{"access-t1", eventstore.TokenRevoked{}, "first"},
 		{"access-t1", eventstore.PaymentClaimed{}, "payment-"},
 		{"payment-pi_new", eventstore.PaymentClaimed{}, "only be the first"},
+		{"endpoint-e1", eventstore.EndpointRemoved{}, "first"},
+		{"endpoint-e1", eventstore.TokenRevoked{}, "access-"},
+		{"webhook-e1", eventstore.EndpointAdded{}, "endpoint-"},
+		{"order-e1", eventstore.DeliveryParked{}, "endpoint-"},
 	} {
 		b := newBook()
 		if c.stream == "payment-pi_new" {

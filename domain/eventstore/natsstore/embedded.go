@@ -23,7 +23,8 @@ type EmbeddedConfig struct {
 	Dir string
 	// Ledger names the log: 1 to 128 letters, digits, dashes and underscores.
 	Ledger string
-	// Categories of streams that the log keeps; DefaultCategories when empty. It can't be changed later.
+	// Categories of streams that the log keeps; DefaultCategories when empty. A log that was made with
+	// fewer of them is widened when it is opened; none can be taken away.
 	Categories []string
 	// Durability is eventstore.Group or eventstore.Strict. Empty is for tools: what the folder was last opened with by name, and
 	// eventstore.Group when it never was.

@@ -22,7 +22,8 @@ type ExternalConfig struct {
 	URL string
 	// Ledger names the log: 1 to 128 letters, digits, dashes and underscores.
 	Ledger string
-	// Categories of streams that the log keeps; DefaultCategories when empty. It can't be changed later.
+	// Categories of streams that the log keeps; DefaultCategories when empty. A log that was made with
+	// fewer of them is widened when it is opened; none can be taken away.
 	Categories []string
 	// Replicas of the log: 1 (when zero), 3 or 5.
 	Replicas int

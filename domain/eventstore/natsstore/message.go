@@ -21,7 +21,7 @@ const (
 )
 
 // DefaultCategories are the categories of streams that a ledger keeps when its configuration names none.
-var DefaultCategories = []string{"order", "notice", "webhook", "access", "payment", "command"}
+var DefaultCategories = eventstore.Categories
 
 // reserved are the second parts of subjects that must never reach the log.
 var reserved = []string{"public", "cmd"}

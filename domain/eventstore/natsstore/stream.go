@@ -51,6 +51,12 @@ func openStream(ctx context.Context, js jetstream.JetStream, l layout, replicas 
 		return nil, fmt.Errorf("%w: open the stream %s: %w", eventstore.ErrUnavailable, l.ledger, err)
 	}
 	info := stream.CachedInfo()
+	if lacks(info.Config, want) {
+		if stream, err = widen(ctx, js, info.Config, want); err != nil {
+			return nil, fmt.Errorf("%w: let the stream %s take categories that are new: %w", eventstore.ErrUnavailable, l.ledger, err)
+		}
+		info = stream.CachedInfo()
+	}
 	if diffs := differences(info.Config, want); len(diffs) > 0 {
 		return nil, fmt.Errorf("the stream %s is not as a ledger's must be: %s", l.ledger, strings.Join(diffs, "; "))
 	}
@@ -74,6 +80,24 @@ func findStream(ctx context.Context, js jetstream.JetStream, want jetstream.Stre
 			return stream, err
 		}
 	}
+}
+
+// lacks says whether a stream is as a ledger's must be, but that an older program made it, which knew fewer categories.
+func lacks(got, want jetstream.StreamConfig) bool {
+	fewer := len(got.Subjects) < len(want.Subjects)
+	for _, s := range got.Subjects {
+		fewer = fewer && slices.Contains(want.Subjects, s)
+	}
+	got.Subjects = slices.Clone(want.Subjects)
+	return fewer && len(differences(got, want)) == 0
+}
+
+// widen lets a stream take more categories. What it holds is not touched, and an older program refuses it from then on.
+func widen(ctx context.Context, js jetstream.JetStream, got, want jetstream.StreamConfig) (jetstream.Stream, error) {
+	limited, cancel := context.WithTimeout(ctx, openPatience)
+	defer cancel()
+	got.Subjects = slices.Clone(want.Subjects)
+	return js.UpdateStream(limited, got)
 }
 
 // whole says whether a stream holds every event from the first to the last.

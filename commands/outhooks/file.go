@@ -1,0 +1,99 @@
+package outhooks
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/orderledger/orderledger/domain/eventstore"
+)
+
+// fileVersion is that of the files' form. Another one is not read.
+const fileVersion = 1
+
+// checkpoint is how far an endpoint is: its file.
+type checkpoint struct {
+	Version int `json:"version"`
+	// Last is the last event that was handled: delivered, or not wanted.
+	Last eventstore.EventRef `json:"last"`
+	// Unrecorded counts the deliveries that the log does not know of.
+	Unrecorded int64   `json:"unrecorded"`
+	Failing    failing `json:"failing,omitzero"`
+}
+
+// failing is the delivery that is under way and has failed.
+type failing struct {
+	Event    uuid.UUID `json:"event"`
+	Round    int       `json:"round"` // the endpoint's
+	Since    time.Time `json:"since"`
+	Attempts int       `json:"attempts"`
+	Reason   string    `json:"reason"`
+}
+
+// registry is what endpoints there are, up to an event. It only saves time: without it the log is read from its beginning.
+type registry struct {
+	Version   int                 `json:"version"`
+	Last      eventstore.EventRef `json:"last"`
+	Endpoints []string            `json:"endpoints"`
+}
+
+// load reads a file into v; false when there is none that can be used, and why, if that is not as it should be.
+func load(path string, v any) (bool, error) {
+	b, err := os.ReadFile(filepath.Clean(path))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	var form struct {
+		Version int `json:"version"`
+	}
+	if err := errors.Join(json.Unmarshal(b, &form), json.Unmarshal(b, v)); err != nil {
+		return false, fmt.Errorf("%s: %w", path, err)
+	}
+	if form.Version != fileVersion {
+		return false, fmt.Errorf("%s: version %d, not %d", path, form.Version, fileVersion)
+	}
+	return true, nil
+}
+
+// save replaces a file at once, on disk: a reader, or a crash, finds the old one or the new one.
+func save(path string, v any) (err error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.tmp")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(f.Name()))
+		}
+	}()
+	_, err = f.Write(b)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	syncDir(filepath.Dir(path))
+	return nil
+}
+
+// syncDir makes a rename durable where that is possible. Where it isn't, a power cut may bring the old file back.
+func syncDir(dir string) {
+	if d, err := os.Open(filepath.Clean(dir)); err == nil {
+		_ = d.Sync()
+		_ = d.Close()
+	}
+}
