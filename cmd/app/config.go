@@ -85,6 +85,11 @@ func (c Config) Validate() error {
 	if c.Stripe == "sandbox" && c.StripeKey != "" {
 		errs = append(errs, errors.New("--stripe-key-file: the sandbox needs no key; say --stripe test or --stripe live"))
 	}
+	if !external(c.Store) {
+		for _, name := range c.Manufacturers.WithoutNATS() {
+			errs = append(errs, fmt.Errorf("%s.%s: name the server with nats-url; the log's own (--store %s) is no external NATS", manufacturer.Key, name, c.Store))
+		}
+	}
 	if c.RateLimit <= 0 {
 		errs = append(errs, errors.New("--rate-limit: must be above zero"))
 	}

@@ -1,6 +1,7 @@
 package manufacturer
 
 import (
+	"slices"
 	"time"
 
 	"github.com/rickar/cal/v2"
@@ -15,12 +16,15 @@ type Manufacturer struct {
 	Contact  Contact
 }
 
-// Contact is how a manufacturer is told that an order was not confirmed. What is empty is not used; all that is given is.
+// Contact is how a manufacturer is told that an order was not confirmed: in one way, or in none. So there is one message, with one
+// receipt.
 type Contact struct {
 	Email             string
 	WebhookURL        string
 	WebhookSecretFile string // what its messages are signed with: the current secret and, in a second line, the one before it
-	NATSSubject       string
+	NATSSubject       string // that a stream of JetStream takes
+	NATSURL           string // empty: the log's own, where that is an external NATS
+	NATSCredsFile     string
 }
 
 // Default is the name of the entry for manufacturers that have none of their own.
@@ -49,6 +53,17 @@ func (b Book) Calendars() map[string]commands.Calendar {
 		all[name] = m.Calendar
 	}
 	return all
+}
+
+// WithoutNATS names the manufacturers that are told on a subject, and name no server of their own.
+func (b Book) WithoutNATS() (names []string) {
+	for name, m := range b {
+		if m.Contact.NATSSubject != "" && m.Contact.NATSURL == "" {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // days are the days of the week as a configuration names them.

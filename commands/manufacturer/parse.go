@@ -35,7 +35,7 @@ var (
 	settings = map[string]func(*entry, any) error{
 		"time-zone": (*entry).zone, "work-days": (*entry).workDays, "work-hours": (*entry).workHours, "holidays": (*entry).holidays,
 		"days-off": (*entry).daysOff, "days-to-confirm": (*entry).days, "email": (*entry).email, "webhook-url": (*entry).webhook,
-		"webhook-secret-file": (*entry).secret, "nats-subject": (*entry).nats,
+		"webhook-secret-file": (*entry).secret, "nats-subject": (*entry).nats, "nats-url": (*entry).natsURL, "nats-creds-file": (*entry).natsCreds,
 	}
 )
 
@@ -84,11 +84,31 @@ func parse(n string, raw any) (Manufacturer, error) {
 			errs = append(errs, fmt.Errorf("%s.%s: %w", path, key, err))
 		}
 	}
-	if c := e.Contact; (c.WebhookURL == "") != (c.WebhookSecretFile == "") {
-		errs = append(errs, fmt.Errorf("%s: give webhook-url and webhook-secret-file together: its messages are signed", path))
+	for _, why := range e.Contact.wrong() {
+		errs = append(errs, fmt.Errorf("%s: %s", path, why))
 	}
 	e.finish()
 	return e.Manufacturer, errors.Join(errs...)
+}
+
+// wrong says what of a contact doesn't fit together.
+func (c Contact) wrong() (why []string) {
+	ways := 0
+	for _, way := range []string{c.Email, c.WebhookURL + c.WebhookSecretFile, c.NATSSubject} {
+		if way != "" {
+			ways++
+		}
+	}
+	if ways > 1 {
+		why = append(why, "give one of email, webhook-url and nats-subject: it is told once")
+	}
+	if (c.WebhookURL == "") != (c.WebhookSecretFile == "") {
+		why = append(why, "give webhook-url and webhook-secret-file together: its messages are signed")
+	}
+	if c.NATSURL+c.NATSCredsFile != "" && (c.NATSSubject == "" || c.NATSURL == "") {
+		why = append(why, "nats-url and nats-creds-file go with nats-subject, and credentials with a URL")
+	}
+	return why
 }
 
 // finish puts the calendar together, and names it.
@@ -233,6 +253,25 @@ func (e *entry) nats(v any) error {
 		return fmt.Errorf("%q is no subject to publish on; use words of letters, digits, dashes and underscores with dots between them, such as acme.orders.missed", fmt.Sprint(v))
 	}
 	e.Contact.NATSSubject = s
+	return nil
+}
+
+func (e *entry) natsURL(v any) error {
+	s, _ := v.(string)
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" || u.User != nil || (u.Scheme != "nats" && u.Scheme != "tls") {
+		return errors.New("write an address such as nats://acme.example:4222, without a password; credentials are in nats-creds-file")
+	}
+	e.Contact.NATSURL = s
+	return nil
+}
+
+func (e *entry) natsCreds(v any) error {
+	s, _ := v.(string)
+	if s == "" {
+		return errors.New("name the file that holds the credentials")
+	}
+	e.Contact.NATSCredsFile = s
 	return nil
 }
 

@@ -20,9 +20,8 @@ manufacturers:
     days-off: [2026-11-27, 12-24]
     days-to-confirm: 2
     email: orders@acme.example
-    webhook-url: https://acme.example/hooks
-    webhook-secret-file: /etc/acme
-    nats-subject: acme.orders.missed
+  hooked: {webhook-url: https://acme.example/hooks, webhook-secret-file: /etc/acme}
+  streamed: {nats-subject: acme.orders.missed, nats-url: "nats://acme.example:4222", nats-creds-file: /etc/creds}
   plain:
   us: {holidays: us}
   own: {days-off: 12-24}
@@ -34,10 +33,14 @@ manufacturers:
 	if c := acme.Calendar; c.Zone.String() != "America/Chicago" || c.Days != 2 || c.Open != 8*time.Hour || c.Close != 17*time.Hour+30*time.Minute {
 		t.Errorf("%+v", c)
 	}
-	if want := (manufacturer.Contact{
-		Email: "orders@acme.example", WebhookURL: "https://acme.example/hooks", WebhookSecretFile: "/etc/acme", NATSSubject: "acme.orders.missed",
-	}); acme.Contact != want {
-		t.Errorf("%+v", acme.Contact)
+	for name, want := range map[string]manufacturer.Contact{
+		"acme":     {Email: "orders@acme.example"},
+		"hooked":   {WebhookURL: "https://acme.example/hooks", WebhookSecretFile: "/etc/acme"},
+		"streamed": {NATSSubject: "acme.orders.missed", NATSURL: "nats://acme.example:4222", NATSCredsFile: "/etc/creds"},
+	} {
+		if got := book.Of(name).Contact; got != want {
+			t.Errorf("%s: %+v", name, got)
+		}
 	}
 	for name, calendar := range map[string]string{
 		"acme": "mon,tue,wed,thu,fri,sat+us+no+own", "plain": "weekdays", "us": "us", "own": "weekdays+own", "unknown": "weekdays",
@@ -69,14 +72,17 @@ manufacturers:
     webhook-url: ftp://acme.example
     nats-subject: acme.*
   lonely: {webhook-url: https://acme.example/hooks}
-  odd: {time-zone: Local, work-days: [], work-hours: 8, holidays: [1], days-off: 5, days-to-confirm: one, email: 7, webhook-url: "https://me:secret@acme.example", webhook-secret-file: [], nats-subject: ""}
+  both: {email: orders@acme.example, nats-subject: acme.orders}
+  loose: {nats-url: "nats://acme.example"}
+  odd: {time-zone: Local, work-days: [], work-hours: 8, holidays: [1], days-off: 5, days-to-confirm: one, email: 7, webhook-url: "https://me:secret@acme.example", webhook-secret-file: [], nats-subject: "", nats-url: "http://x", nats-creds-file: 3}
 `)
 	if err == nil {
 		t.Fatal("nothing is wrong?")
 	}
 	said := strings.Split(err.Error(), "\n")
 	for key, advice := range map[string]string{
-		"Acme Inc.": "lower-case letters", "text": "key: value", "lonely": "together",
+		"Acme Inc.": "lower-case letters", "text": "key: value", "lonely": "together", "both": "give one of", "loose": "go with nats-subject",
+		"odd.nats-url": "nats://", "odd.nats-creds-file": "credentials",
 		"bad.timezone": "use days-off, days-to-confirm", "bad.time-zone": "America/Chicago", "bad.work-days": `"monday"`, "bad.work-hours": "08:00-17:30",
 		"bad.holidays": "ar, at, au-act", "bad.days-off": `"2026-02-30"`, "bad.days-to-confirm": "from 1 to", "bad.email": "orders@acme.example",
 		"bad.webhook-url": "https://acme.example/hooks", "bad.nats-subject": "acme.orders.missed",

@@ -177,6 +177,9 @@ func (r *Runner) judge(t task, err error) *failure {
 	case err == nil:
 		return nil
 	case errors.Is(err, ErrNoAddress):
+		if r.kinds[t.members[0].Kind].Role == Manufacturer {
+			return &failure{eventstore.NoticeNoAddress, "The configuration names no way to tell this manufacturer.", true}
+		}
 		return &failure{eventstore.NoticeNoAddress, "The order names no e-mail address.", true}
 	case errors.As(err, new(unwritten)):
 		r.cfg.Logger.Error("notify: a message can't be written", r.about(t, "error", err)...)

@@ -58,7 +58,7 @@ var entries = map[string]entry{
 	"NotificationsBegan": plain[NotificationsBegan](1), "NotificationRequested": plain[NotificationRequested](1),
 	"NotificationSent": plain[NotificationSent](1), "NotificationFailed": plain[NotificationFailed](1),
 	"NotificationsBatched": plain[NotificationsBatched](1),
-	"EndpointAdded": plain[EndpointAdded](1), "EndpointSecretRotated": plain[EndpointSecretRotated](1),
+	"EndpointAdded":        plain[EndpointAdded](1), "EndpointSecretRotated": plain[EndpointSecretRotated](1),
 	"EndpointDisabled": plain[EndpointDisabled](1), "EndpointEnabled": plain[EndpointEnabled](1),
 	"EndpointRemoved": plain[EndpointRemoved](1), "EndpointDelivered": plain[EndpointDelivered](1),
 	"DeliveryParked": plain[DeliveryParked](1), "DeliveryResumed": plain[DeliveryResumed](1),

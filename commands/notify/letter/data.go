@@ -38,7 +38,7 @@ type Line struct{ SKU, Description, Quantity, UnitPrice, Discount, Amount string
 type Payment struct{ Method, Card, Provider string }
 
 // Fact is what the e-mail tells of.
-type Fact struct{ Date, Amount, Money string }
+type Fact struct{ Date, Amount, Money, Due string }
 
 // How money went back, beside the settlements of the rules: Fact.Money.
 const (
@@ -85,6 +85,10 @@ func (w *Writer) data(s notify.Subject) Data {
 		d.Tracking = append(d.Tracking, parcel(t))
 	}
 	d.Fact.Amount, d.Fact.Money = w.money(s)
+	if there, err := time.LoadLocation(o.Confirm.Zone); err == nil {
+		l.zone = there // the manufacturer reads it
+	}
+	d.Fact.Due = l.moment(o.Confirm.By)
 	return d
 }
 

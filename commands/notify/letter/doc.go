@@ -1,4 +1,4 @@
-// Package letter writes the e-mails: to customers, and to the dealer. It knows what orders are and how people want to read about
+// Package letter writes the e-mails: to customers, to the dealer, and to manufacturers. It knows what orders are and how people want to read about
 // them; who delivers a message, and when, is not known here.
 //
 // # Templates
@@ -23,7 +23,8 @@
 //	.Subtotal .Freight .Tax .Total   Freight and Tax are empty where nothing is charged
 //	.Payment       .Method (card or account) .Card (Visa ending in 4242) .Provider (Stripe)
 //	.Tracking      each .Carrier .Number .URL; URL is empty for carriers that are not known
-//	.Fact          what the e-mail tells of: .Date, .Amount (refunded, captured), .Money (cancelled: hold_released,
+//	.Fact          what the e-mail tells of: .Date, .Due (until when the manufacturer wants the order confirmed, as its clocks
+//	               show it), .Amount (refunded, captured), .Money (cancelled: hold_released,
 //	               charge_refunded, nothing_to_release, settled_elsewhere, elsewhere, bank; refunded: stripe, elsewhere,
 //	               account)
 //	.Language      the dealer's, such as en-US

@@ -25,6 +25,8 @@ const (
 	KindDealerExpiring     = "dealer.hold_expiring"
 	KindDealerRefundFailed = "dealer.refund_failed"
 	KindDealerParked       = "dealer.parked"
+
+	KindMissed = "manufacturer.confirmation_missed"
 )
 
 // Extras are what customers are told of only when that is switched on.
@@ -96,6 +98,8 @@ func templateOf(kind string, o domain.Order) string {
 		return "placed-" + string(o.Method)
 	case KindCancelled:
 		return "cancelled-" + string(o.Method)
+	case KindMissed:
+		return "confirmation-missed"
 	}
 	return kind[len("customer."):]
 }
@@ -112,6 +116,14 @@ func (w *Writer) toCustomer(s notify.Subject) (notify.Message, error) {
 		name = c.Company
 	}
 	m.To = []notify.Address{{Name: name, Address: c.Email}}
+	return m, err
+}
+
+// ToManufacturer writes to somebody that an order was not confirmed in time. It holds nothing of the customer.
+func (w *Writer) ToManufacturer(s notify.Subject, to notify.Address) (notify.Message, error) {
+	s.Order.Personal = domain.PersonalData{}
+	m, err := w.Render("confirmation-missed", w.data(s))
+	m.To = []notify.Address{to}
 	return m, err
 }
 
@@ -150,7 +162,7 @@ func (w *Writer) Preview(name string, o domain.Order, at time.Time) (notify.Mess
 		s.Event = domain.Cancelled{How: how}
 	}
 	m, err := w.Render(name, w.data(s))
-	if c := o.Personal.Customer; c.Email != "" {
+	if c := o.Personal.Customer; c.Email != "" && name != "confirmation-missed" {
 		m.To = []notify.Address{{Name: c.Name, Address: c.Email}}
 	}
 	return m, err

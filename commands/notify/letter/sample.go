@@ -30,7 +30,7 @@ func Sample(method domain.Method, currency domain.Currency) domain.Order {
 	placed := domain.Placed{
 		OrderNumber: in.OrderNumber, Manufacturer: in.Manufacturer, PlacedAt: in.PlacedAt, ShippingMethod: in.ShippingMethod,
 		Lines: in.Lines, Currency: currency, Subtotal: in.Subtotal, Freight: in.Freight, Tax: in.Tax, Total: in.Total, Method: method,
-		Confirm:  domain.Confirmation{By: sampleAt.Add(24 * time.Hour), DueFrom: sampleAt.Add(14 * time.Hour), Zone: "UTC", Calendar: "weekdays"},
+		Confirm:  domain.Confirmation{By: sampleAt.Add(24 * time.Hour), DueFrom: sampleAt.Add(14 * time.Hour), Zone: "America/Chicago", Calendar: "us"},
 		Personal: domain.PersonalData{Customer: in.Customer, BillingAddress: in.BillingAddress, ShippingAddress: in.ShippingAddress},
 	}
 	if method == domain.Card {
@@ -94,6 +94,8 @@ func samples(name string) []notify.Subject {
 		add(KindCaptured, account, domain.PaymentCaptured{Amount: account.Total, Currency: account.Currency})
 	case "archived":
 		add(KindArchived, byCard, domain.Archived{})
+	case "confirmation-missed":
+		add(KindMissed, account, domain.ConfirmationMissed{ConfirmBy: account.Confirm.By})
 	case "dealer":
 		add(KindDealerPlaced, account, domain.Placed{})
 		add(KindDealerDue, account, domain.Placed{})

@@ -23,7 +23,7 @@ import (
 // Names are the e-mails that there are templates of.
 var Names = []string{
 	"placed-card", "placed-account", "shipped", "cancelled-card", "cancelled-account", "refunded", "accepted", "captured", "archived",
-	"dealer",
+	"dealer", "confirmation-missed",
 }
 
 // ErrNoTemplate means that there is no e-mail of a name; see Names.
