@@ -23,12 +23,12 @@ type Config struct {
 	Book manufacturer.Book
 	// ReadSecrets reads a file of signing secrets (whsec_…), the current one first.
 	ReadSecrets func(path string) ([]string, error)
-	Letters *letter.Writer
-	Dealer  letter.Dealer
-	Source  string // which ledger it is, to programs
-	Mail    notify.Channel
-	Poster  Poster
-	Nats    Publisher
+	Letters     *letter.Writer
+	Dealer      letter.Dealer
+	Source      string // which ledger it is, to programs
+	Mail        notify.Channel
+	Poster      Poster
+	Nats        Publisher
 }
 
 // Poster sends a message to an endpoint once, signed. It is a *sender.Client.

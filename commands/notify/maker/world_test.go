@@ -95,18 +95,25 @@ func (e *ears) Publish(_ context.Context, to manufacturer.Contact, id, _ string,
 
 // world is a ledger with its clock and its notices.
 type world struct {
-	t      *testing.T
-	log    eventstore.Store
-	clerk  *commands.Handler
-	placer *commands.Placer
-	book   manufacturer.Book
-	ears   *ears
-	shift  time.Duration // from the bubble's time to the world's
-	n      int
+	t       *testing.T
+	log     eventstore.Store
+	clerk   *commands.Handler
+	placer  *commands.Placer
+	book    manufacturer.Book
+	ears    *ears
+	letters *letter.Writer
+	shift   time.Duration // from the bubble's time to the world's
+	n       int
 }
 
+var dealer = letter.Dealer{Name: "Harbor Parts", Email: "orders@harbor.example", Phone: "+1 555 0199"}
+
 func newWorld(t *testing.T, book manufacturer.Book) *world {
-	w := &world{t: t, log: memstore.New(), book: book, ears: &ears{}, shift: time.Date(2026, 11, 20, 15, 0, 0, 0, time.UTC).Sub(time.Now())}
+	letters, err := letter.New(letter.Config{Dealer: dealer})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{t: t, log: memstore.New(), book: book, ears: &ears{}, letters: letters, shift: time.Date(2026, 11, 20, 15, 0, 0, 0, time.UTC).Sub(time.Now())}
 	w.clerk = commands.NewHandler(w.log, eventstore.Codec{}, w.now)
 	w.placer = &commands.Placer{Handler: w.clerk, Calendars: book.Calendars(), Calendar: book.Of(manufacturer.Default).Calendar}
 	return w
@@ -116,13 +123,8 @@ func (w *world) now() time.Time { return time.Now().Add(w.shift) }
 
 func (w *world) kind() notify.Kind {
 	w.t.Helper()
-	dealer := letter.Dealer{Name: "Harbor Parts", Email: "orders@harbor.example", Phone: "+1 555 0199"}
-	letters, err := letter.New(letter.Config{Dealer: dealer})
-	if err != nil {
-		w.t.Fatal(err)
-	}
 	k, ok, err := maker.Kind(maker.Config{
-		Book: w.book, ReadSecrets: func(string) ([]string, error) { return []string{secret}, nil }, Letters: letters, Dealer: dealer,
+		Book: w.book, ReadSecrets: func(string) ([]string, error) { return []string{secret}, nil }, Letters: w.letters, Dealer: dealer,
 		Source: "/ledgers/test", Mail: w.ears, Poster: w.ears, Nats: w.ears,
 	})
 	if err != nil || !ok {
