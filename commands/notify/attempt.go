@@ -89,7 +89,7 @@ func (r *Runner) carryOut(ctx context.Context, t task, o *outcome) error {
 	}
 	m, err := r.write(ctx, t)
 	if err == nil {
-		m.ID, m.At = t.messageID(), lastAt(t.members)
+		m.ID, m.At = t.messageID(), since(t.members)
 		err = t.lane.Channel.Send(ctx, m)
 	}
 	failed := r.judge(t, err)
@@ -197,15 +197,6 @@ func since(members []Notice) (at time.Time) {
 	for _, n := range members {
 		if n.Due.After(at) {
 			at = n.Due
-		}
-	}
-	return at
-}
-
-func lastAt(members []Notice) (at time.Time) {
-	for _, n := range members {
-		if n.At.After(at) {
-			at = n.At
 		}
 	}
 	return at

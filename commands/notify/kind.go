@@ -101,7 +101,7 @@ type Message struct {
 	// ID is the same whenever this message is sent again, and no other's: the part of an e-mail's Message-ID before the @, a
 	// webhook's id.
 	ID   string
-	At   time.Time // of the fact: an e-mail's Date
+	At   time.Time // when it was to be told, by the clock of the log: an e-mail's Date
 	Kind string
 	To   []Address
 
