@@ -35,7 +35,7 @@ type Config struct {
 	// ReconcileFirst compares everything with Stripe before anything is asked of it: after a restore.
 	ReconcileFirst bool
 	// Manufacturers are those that the ledger knows; the others are its default's.
-	Manufacturers manufacturer.Book
+	Manufacturers manufacturer.Book `json:"-"` // made of a file, not of flags: see manufacturer.Parse
 }
 
 // Default is what `serve` does without options.

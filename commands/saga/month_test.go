@@ -52,7 +52,7 @@ func newMonth(w *world, seed uint64) *month {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	m := &month{world: w, random: rand.New(rand.NewPCG(seed, 1)), shift: monthBegins.Sub(time.Now())}
+	m := &month{world: w, random: rand.New(rand.NewPCG(seed, 1)), shift: time.Until(monthBegins)}
 	w.clerk = commands.NewHandler(w.log, eventstore.Codec{}, m.now)
 	m.placer = &commands.Placer{Handler: w.clerk, Calendars: book.Calendars(), Calendar: book.Of(manufacturer.Default).Calendar}
 	makers := []string{"acme", "bayern", "tokyo", "somebody"}

@@ -113,7 +113,7 @@ func newWorld(t *testing.T, book manufacturer.Book) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, log: memstore.New(), book: book, ears: &ears{}, letters: letters, shift: time.Date(2026, 11, 20, 15, 0, 0, 0, time.UTC).Sub(time.Now())}
+	w := &world{t: t, log: memstore.New(), book: book, ears: &ears{}, letters: letters, shift: time.Until(time.Date(2026, 11, 20, 15, 0, 0, 0, time.UTC))}
 	w.clerk = commands.NewHandler(w.log, eventstore.Codec{}, w.now)
 	w.placer = &commands.Placer{Handler: w.clerk, Calendars: book.Calendars(), Calendar: book.Of(manufacturer.Default).Calendar}
 	return w
