@@ -19,7 +19,9 @@ const SandboxPaymentMethod = "pm_card_visa"
 type Placer struct {
 	Handler  *Handler
 	Payments Payments
-	Calendar Calendar
+	// Calendars are the manufacturers' by their names; Calendar is that of all others.
+	Calendars map[string]Calendar
+	Calendar  Calendar
 	// Authorize lets orders without a PaymentIntent be authorized on the way in: in the sandbox and in test mode only.
 	Authorize bool
 }
@@ -98,7 +100,11 @@ func (p *Placer) prepare(ctx context.Context, r PlaceRequest) (Request, error) {
 	req := Request{
 		OrderID: id, CommandID: r.CommandID, RequestHash: r.Intake.Hash(), Actor: r.Actor, CorrelationID: r.CorrelationID,
 	}
-	place := domain.Place{Intake: r.Intake, Confirm: p.Calendar.ConfirmBy(p.Handler.now())}
+	calendar, own := p.Calendars[r.Intake.Manufacturer]
+	if !own {
+		calendar = p.Calendar
+	}
+	place := domain.Place{Intake: r.Intake, Confirm: calendar.ConfirmBy(p.Handler.now())}
 	known, _, err := p.Handler.Load(ctx, id)
 	var rejected *domain.Rejection
 	if err != nil && !errors.As(err, &rejected) {

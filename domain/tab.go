@@ -158,6 +158,11 @@ func (o Order) AwaitsConfirmation() bool {
 	return o.AcceptedAt == nil && o.CancelledAt == nil && !o.ConfirmationMissed
 }
 
+// ConfirmedLate says whether the order was accepted when its time for that was over.
+func (o Order) ConfirmedLate() bool {
+	return o.AcceptedAt != nil && (o.ConfirmationMissed || !o.Confirm.By.IsZero() && o.AcceptedAt.After(o.Confirm.By))
+}
+
 // Badges are the order's badges at an instant.
 func (o Order) Badges(now time.Time) []Badge {
 	end := o.Hold.CaptureBefore

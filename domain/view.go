@@ -21,6 +21,8 @@ type View struct {
 	Parked          *ParkedView      `json:"parked" doc:"Why the money act in flight waits for a person; null while nothing does"`
 	ExternalChanges []ExternalChange `json:"external_changes" nullable:"false" doc:"What happened at Stripe that nobody asked for here and that a person must judge"`
 	ConfirmBy       *time.Time       `json:"confirm_by" doc:"Until when the manufacturer wants it accepted"`
+	ConfirmZone     string           `json:"confirm_zone" doc:"The manufacturer's time zone, an IANA name"`
+	ConfirmedLate   bool             `json:"confirmed_late" doc:"It was accepted when that time was over"`
 	Tracking        []Tracking       `json:"tracking" nullable:"false"`
 	Notes           []Note           `json:"notes" nullable:"false"`
 	PlacedAt        time.Time        `json:"placed_at"`
@@ -84,6 +86,7 @@ func Render(o Order, now time.Time) View {
 		ID: o.ID, OrderNumber: o.OrderNumber, Version: o.Version, Tab: o.Tab(), Status: o.Status(),
 		Archived: o.ArchivedAt != nil, Badges: o.Badges(now), Payment: renderPayment(o), Parked: RenderParked(o),
 		ExternalChanges: append([]ExternalChange{}, o.External...), ConfirmBy: instant(&o.Confirm.By),
+		ConfirmZone: o.Confirm.Zone, ConfirmedLate: o.ConfirmedLate(),
 		Tracking: append([]Tracking{}, o.Tracking...), Notes: append([]Note{}, o.Notes...),
 		PlacedAt: o.PlacedAt.UTC(), AcceptedAt: instant(o.AcceptedAt), CapturedAt: instant(o.CapturedAt),
 		ShippedAt: instant(o.ShippedAt), RefundedAt: instant(o.RefundedAt), CancelledAt: instant(o.CancelledAt),

@@ -80,12 +80,14 @@ type RecordedPage struct {
 	Next     string
 }
 
-// Counts are the numbers of orders in the tabs, of those with something parked and of those that owe the business system
-// something, exact, as of Position.
+// Counts are the numbers of orders in the tabs, of those with something parked, of those that owe the business system something,
+// and of those that nobody has accepted yet and that are to be today, or were to be; exact, as of Position.
 type Counts struct {
 	Tabs     map[domain.Tab]int64
 	Parked   int64
 	Owed     int64
+	Due      int64 // badge confirmation_due
+	Missed   int64 // status placed, badge confirmation_missed
 	Position eventstore.Position
 }
 

@@ -17,6 +17,7 @@ import (
 
 	"github.com/orderledger/orderledger/commands"
 	"github.com/orderledger/orderledger/commands/access"
+	"github.com/orderledger/orderledger/commands/manufacturer"
 	"github.com/orderledger/orderledger/commands/saga"
 	"github.com/orderledger/orderledger/commands/stripepay/stripesim"
 	"github.com/orderledger/orderledger/domain/eventstore"
@@ -98,7 +99,8 @@ func New(ctx context.Context, c Config, out io.Writer, hooks Hooks) (_ *App, err
 	}
 	a.handler = commands.NewHandler(a.store, a.codec, a.now)
 	a.placer = &commands.Placer{
-		Handler: a.handler, Payments: payments, Calendar: commands.DefaultCalendar(), Authorize: c.Stripe != "live",
+		Handler: a.handler, Payments: payments, Authorize: c.Stripe != "live",
+		Calendars: c.Manufacturers.Calendars(), Calendar: c.Manufacturers.Of(manufacturer.Default).Calendar,
 	}
 	a.tokens = access.New(a.store, a.codec, a.now)
 	if err := a.openWebhooks(); err != nil {

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/orderledger/orderledger/commands/manufacturer"
 	"github.com/orderledger/orderledger/domain/eventstore"
 )
 
@@ -37,6 +38,8 @@ type Config struct {
 	WebhookAllowPrivate bool
 	// WebhookKey is the file of the key that webhooks' signing secrets are derived from; empty: webhooks/key in Data.
 	WebhookKey string
+	// Manufacturers are those that the ledger knows; the others are its default's.
+	Manufacturers manufacturer.Book `json:"-"` // made of a file, not of flags: see manufacturer.Parse
 }
 
 // Default is what `serve` does without options.
@@ -85,6 +88,11 @@ func (c Config) Validate() error {
 	}
 	if c.Stripe == "sandbox" && c.StripeKey != "" {
 		errs = append(errs, errors.New("--stripe-key-file: the sandbox needs no key; say --stripe test or --stripe live"))
+	}
+	if !external(c.Store) {
+		for _, name := range c.Manufacturers.WithoutNATS() {
+			errs = append(errs, fmt.Errorf("%s.%s: name the server with nats-url; the log's own (--store %s) is no external NATS", manufacturer.Key, name, c.Store))
+		}
 	}
 	if c.RateLimit <= 0 {
 		errs = append(errs, errors.New("--rate-limit: must be above zero"))

@@ -16,9 +16,13 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/orderledger/orderledger/cmd/app"
+	"github.com/orderledger/orderledger/commands/manufacturer"
 )
 
-const envPrefix = "ORDERLEDGER_"
+const (
+	envPrefix = "ORDERLEDGER_"
+	delimiter = "\x00" // which no key holds: keys are flat, but for the manufacturers'
+)
 
 // others are variables with our prefix that are not serve's own.
 var others = []string{"server", "token-file"}
@@ -50,20 +54,20 @@ func serveFlags(f *pflag.FlagSet) {
 // readConfig puts serve's configuration together: a flag beats the environment beats the file beats the default. Keys and
 // variables that mean nothing are refused: a misspelt one must not be silently without effect.
 func readConfig(flags *pflag.FlagSet, path string, environ []string) (app.Config, error) {
-	k := koanf.New("\x00") // no key holds the delimiter: keys are flat
+	k := koanf.New(delimiter)
 	known := func(key string) bool { f := flags.Lookup(key); return f != nil && key != "config" && key != "help" }
 	if path != "" {
 		if err := k.Load(file.Provider(path), yaml.Parser()); err != nil {
 			return app.Config{}, usageError{fmt.Errorf("--config: %w", err)}
 		}
 		for _, key := range k.Keys() {
-			if !known(key) {
-				return app.Config{}, wrongUse("--config %s: %q is not a key; keys are named as serve's flags", path, key)
+			if top, _, _ := strings.Cut(key, delimiter); !known(key) && top != manufacturer.Key {
+				return app.Config{}, wrongUse("--config %s: %q is not a key; keys are named as serve's flags, or %s", path, key, manufacturer.Key)
 			}
 		}
 	}
 	var unknown error
-	fromEnv := envprovider.Provider("\x00", envprovider.Opt{
+	fromEnv := envprovider.Provider(delimiter, envprovider.Opt{
 		Prefix: envPrefix, EnvironFunc: func() []string { return environ },
 		TransformFunc: func(name, value string) (string, any) {
 			key := strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(name, envPrefix)), "_", "-")
@@ -83,7 +87,7 @@ func readConfig(flags *pflag.FlagSet, path string, environ []string) (app.Config
 	if unknown != nil {
 		return app.Config{}, usageError{unknown}
 	}
-	if err := k.Load(posflag.Provider(flags, "\x00", k), nil); err != nil {
+	if err := k.Load(posflag.Provider(flags, delimiter, k), nil); err != nil {
 		return app.Config{}, err
 	}
 	c := app.Config{
@@ -95,7 +99,9 @@ func readConfig(flags *pflag.FlagSet, path string, environ []string) (app.Config
 		StripeWebhookSecret: k.String("stripe-webhook-secret-file"), ReconcileFirst: k.Bool("reconcile-first"),
 		WebhookAllowPrivate: k.Bool("webhook-allow-private"), WebhookKey: k.String("webhook-key-file"),
 	}
-	if err := c.Validate(); err != nil {
+	var err error
+	c.Manufacturers, err = manufacturer.Parse(k.Raw()[manufacturer.Key])
+	if err = errors.Join(err, c.Validate()); err != nil {
 		return app.Config{}, usageError{err}
 	}
 	return c, nil

@@ -285,11 +285,11 @@ func (c *cli) orderList() *cobra.Command {
 	f.StringVar((*string)(&q.Status), "status", "", "only with this status")
 	f.StringVar((*string)(&q.Payment), "payment", "", "only with this payment state")
 	f.StringVar((*string)(&q.Method), "method", "", "only paid by card, or on account")
-	f.StringVar((*string)(&q.Badge), "badge", "", "only with this badge")
+	f.StringVar((*string)(&q.Badge), "badge", "", "only with this badge, such as confirmation_due or confirmation_missed")
 	f.StringVar(&q.Manufacturer, "manufacturer", "", "only of this manufacturer")
 	f.StringVar(&q.PlacedFrom, "from", "", "only placed from this day on")
 	f.StringVar(&q.PlacedTo, "to", "", "only placed up to this day")
-	f.StringVar(&q.Sort, "sort", "", "a column to sort by, such as total or -placed_at")
+	f.StringVar(&q.Sort, "sort", "", "a column to sort by, such as confirm_by or -placed_at")
 	f.IntVar(&limit, "limit", 50, "how many at most; 0 for all")
 	return cmd
 }

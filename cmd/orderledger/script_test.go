@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"strings"
 	"sync"
@@ -313,8 +314,16 @@ func TestConfigurationComesFromFlagThenEnvironmentThenFile(t *testing.T) {
 	}
 	want := app.Default()
 	want.Ledger, want.Listen, want.Replicas, want.NoAnonymous, want.RateLimit = "flag", "127.0.0.1:2", 3, true, 7.5
-	if c != want {
+	if !reflect.DeepEqual(c, want) {
 		t.Errorf("%+v\nwant %+v", c, want)
+	}
+	write("manufacturers:\n  acme: {time-zone: America/Chicago, days-off: [2026-11-27]}\n  9: {days-to-confirm: 3}\n")
+	if c, err = read(nil); err != nil || c.Manufacturers.Of("acme").Calendar.Zone.String() != "America/Chicago" || c.Manufacturers.Of("9").Calendar.Days != 3 {
+		t.Errorf("%+v, %v", c.Manufacturers, err)
+	}
+	write("manufacturers:\n  acme: {time-zone: Gotham}\n  b: {days-to-confirm: 0}\ndurability: none\n")
+	if _, err = read(nil); exitCode(err) != exitWrongUse || len(strings.Split(err.Error(), "\n")) != 3 {
+		t.Errorf("all that is wrong is to be said at once: %v", err)
 	}
 	for name, bad := range map[string]struct {
 		file string

@@ -113,8 +113,12 @@ func (c *cli) wholeOrder(v domain.View) string {
 		tracking = append(tracking, t.Carrier, t.Number)
 	}
 	s.section("Tracking", tracking...)
+	accepted := when(v.AcceptedAt)
+	if v.ConfirmedLate {
+		accepted += ", late"
+	}
 	s.section("Dates, in UTC",
-		"placed", when(&v.PlacedAt), "confirm by", when(v.ConfirmBy), "accepted", when(v.AcceptedAt), "captured", when(v.CapturedAt),
+		"placed", when(&v.PlacedAt), "confirm by", when(v.ConfirmBy), "accepted", accepted, "captured", when(v.CapturedAt),
 		"shipped", when(v.ShippedAt), "refunded", when(v.RefundedAt), "cancelled", when(v.CancelledAt), "archived", when(v.ArchivedAt))
 	if len(v.Notes) > 0 {
 		s.title("Notes")

@@ -73,8 +73,8 @@ func factOf(codec eventstore.Codec, r eventstore.Recorded) (Fact, bool, error) {
 
 // beside are the events that never change an effect, nor what is watched. They are most of a log, and are not even decoded.
 var beside = map[string]bool{
-	"Accepted": true, "ConfirmationMissed": true, "TrackingCorrected": true,
-	"ReversalRecorded": true, "DisputeOpened": true, "DisputeClosed": true, "ExternalChangeSeen": true,
+	"TrackingCorrected": true,
+	"ReversalRecorded":  true, "DisputeOpened": true, "DisputeClosed": true, "ExternalChangeSeen": true,
 	"Archived": true, "Unarchived": true, "NoteAdded": true,
 }
 

@@ -21,7 +21,7 @@ type loop struct {
 	done    chan outcome
 
 	jobs  map[string]*job // by key
-	ready [2][]*job       // wait for a worker, first come first served: what orders asked for, and then what is only to be looked at
+	ready [lines][]*job   // wait for a worker, first come first served in each line
 	later waiting
 
 	known      chan struct{} // closed when the log is known as it was at the beginning
@@ -33,16 +33,18 @@ type loop struct {
 	saved  eventstore.Position
 }
 
-// job is the work on one thing: an order's effect, something that Stripe told, or a hold that runs out.
+// job is the work on one thing: an order's effect, something that Stripe told, a hold that runs out, or a clock.
 type job struct {
 	key       string
 	effect    Effect // what an order asked for; of the others, no part is set
 	hint      Hint
 	hold      Hold
+	clock     Clock
 	tries     tries
 	readFirst bool
 	state     jobState
 	due       time.Time // when it is looked at again, for jobs that wait
+	until     time.Time // for those that wait for an instant of the events' clock
 	index     int       // in the heap of those that wait
 }
 
@@ -134,7 +136,7 @@ func (l *loop) run(ctx context.Context) error {
 			tasks, next = l.tasks, (*line)[0].task()
 		}
 		batches := l.batches
-		if len(l.ready[0])+len(l.ready[1]) >= l.cfg.MaxReady {
+		if l.waiting() >= l.cfg.MaxReady {
 			batches = nil
 		}
 		if len(l.later) > 0 {
@@ -215,11 +217,13 @@ func (l *loop) act(f Fact, wanted []Effect) {
 		}
 	}
 	l.wantHold(f.Order)
+	l.wantClock(f.Order)
 }
 
 func effectKey(order uuid.UUID) string { return "effect " + order.String() }
 func hintKey(event string) string      { return "hint " + event }
 func holdKey(order uuid.UUID) string   { return "hold " + order.String() }
+func clockKey(order uuid.UUID) string  { return "clock " + order.String() }
 
 // catchUp begins to act when the log is known as it was at the beginning. Whatever is open then may have been asked for
 // before, by a process that is gone.
@@ -248,6 +252,9 @@ func (l *loop) catchUp() {
 	}
 	for order := range l.watched.Holds {
 		l.wantHold(order)
+	}
+	for order := range l.watched.Clocks {
+		l.wantClock(order)
 	}
 }
 
@@ -285,9 +292,28 @@ func (l *loop) wantHold(order uuid.UUID) {
 	}
 }
 
+// wantClock takes on an order's clock, to record that it ran out, or ends that work when it was stopped.
+func (l *loop) wantClock(order uuid.UUID) {
+	key := clockKey(order)
+	c, runs := l.watched.Clocks[order]
+	switch {
+	case !runs:
+		l.drop(key)
+	case l.jobs[key] == nil: // it is set once
+		j := &job{key: key, clock: c}
+		l.jobs[key] = j
+		l.waitUntil(j, c.Until)
+	}
+}
+
+// longestSleep bounds how long a job that waits for an instant is not looked at: a machine that slept, or whose clock was set,
+// is then not late for long.
+const longestSleep = 10 * time.Minute
+
 // waitUntil puts a job off until an instant of the events' clock.
 func (l *loop) waitUntil(j *job, at time.Time) {
-	j.state, j.due = backsOff, time.Now().Add(max(0, at.Sub(l.cfg.Now())))
+	j.state, j.until = backsOff, at
+	j.due = time.Now().Add(min(longestSleep, max(0, at.Sub(l.cfg.Now()))))
 	heap.Push(&l.later, j)
 }
 
@@ -370,14 +396,18 @@ func (l *loop) wait(j *job, slow bool, pause time.Duration) {
 	if slow {
 		least, most = l.cfg.MinPoll, l.cfg.MaxPoll
 	}
-	j.state, j.due = backsOff, time.Now().Add(pause+l.backoff(least, most, j.tries.n))
+	j.state, j.until, j.due = backsOff, time.Time{}, time.Now().Add(pause+l.backoff(least, most, j.tries.n))
 	heap.Push(&l.later, j)
 }
 
 // wake queues the jobs whose time has come.
 func (l *loop) wake(now time.Time) {
 	for len(l.later) > 0 && !l.later[0].due.After(now) {
-		l.queue(heap.Pop(&l.later).(*job))
+		if j := heap.Pop(&l.later).(*job); j.until.After(l.cfg.Now()) {
+			l.waitUntil(j, j.until)
+		} else {
+			l.queue(j)
+		}
 	}
 }
 
@@ -411,12 +441,27 @@ func (l *loop) save() {
 	l.saved = l.at.Checkpoint
 }
 
-// line is where a job waits. A flood of what Stripe tells must not keep a clerk waiting.
+// lines is how many lines there are: calendar clocks first, which are done at once and don't wait for a Stripe that is slow; then
+// what orders asked for; then what is only to be looked at. A flood of what Stripe tells must not keep a clerk waiting.
+const lines = 3
+
+// line is where a job waits.
 func (j *job) line() int {
-	if j.effect.Request == uuid.Nil {
+	switch {
+	case j.clock != (Clock{}):
+		return 0
+	case j.effect.Request != uuid.Nil:
 		return 1
 	}
-	return 0
+	return 2
+}
+
+// waiting is how many jobs wait for a worker.
+func (l *loop) waiting() (n int) {
+	for _, line := range l.ready {
+		n += len(line)
+	}
+	return n
 }
 
 // nextLine is the line whose first job is next; nil when nobody waits.
@@ -430,7 +475,7 @@ func (l *loop) nextLine() *[]*job {
 }
 
 func (j *job) task() task {
-	return task{key: j.key, effect: j.effect, hint: j.hint, hold: j.hold, readFirst: j.readFirst, tries: j.tries}
+	return task{key: j.key, effect: j.effect, hint: j.hint, hold: j.hold, clock: j.clock, readFirst: j.readFirst, tries: j.tries}
 }
 
 // waiting is a heap of jobs, the one that is due first on top.

@@ -20,6 +20,7 @@ type task struct {
 	effect    Effect
 	hint      Hint
 	hold      Hold
+	clock     Clock
 	readFirst bool // somebody may have asked before: look at the truth before asking
 	tries     tries
 }
@@ -74,6 +75,8 @@ func (s *Saga) attempt(ctx context.Context, t task) outcome {
 		err = s.followHint(ctx, t.hint)
 	case t.hold.PaymentIntent != "":
 		err = s.followHold(ctx, t.hold)
+	case t.clock.Order != uuid.Nil:
+		err = s.followClock(ctx, t.clock)
 	default:
 		err = a.run(ctx, t.readFirst)
 	}

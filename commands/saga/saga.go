@@ -138,9 +138,11 @@ type Status struct {
 	// asked for, nil when there is none.
 	Open   int `json:"open"`
 	Parked int `json:"parked"`
-	// Hints counts what Stripe told of and nobody has looked at yet, Holds the holds that are watched.
+	// Hints counts what Stripe told of and nobody has looked at yet, Holds the holds that are watched, Clocks the manufacturers'
+	// that run.
 	Hints      int                 `json:"hints"`
 	Holds      int                 `json:"holds"`
+	Clocks     int                 `json:"clocks"`
 	Oldest     *time.Time          `json:"oldest"`
 	Checkpoint eventstore.Position `json:"checkpoint"`
 	// Error is why it stopped or can't read the log now; else why the last attempt failed at the oldest effect whose did.
@@ -151,7 +153,10 @@ type Status struct {
 func (s *Saga) Status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st := Status{Ready: s.caughtUp && s.running, Open: len(s.state), Checkpoint: s.at.Checkpoint, Hints: len(s.watched.Hints), Holds: len(s.watched.Holds)}
+	st := Status{
+		Ready: s.caughtUp && s.running, Open: len(s.state), Checkpoint: s.at.Checkpoint,
+		Hints: len(s.watched.Hints), Holds: len(s.watched.Holds), Clocks: len(s.watched.Clocks),
+	}
 	err := s.err
 	var since time.Time
 	for _, e := range s.state {
@@ -218,7 +223,7 @@ func (s *Saga) begin(at snapshot) {
 	defer s.mu.Unlock()
 	s.at, s.caughtUp, s.running, s.err, s.troubles = at, false, true, nil, map[string]error{}
 	s.state, s.watched = at.folded()
-	s.at.Open, s.at.Holds, s.at.Hints = nil, nil, nil
+	s.at.Open, s.at.Holds, s.at.Clocks, s.at.Hints = nil, nil, nil, nil
 }
 
 func (s *Saga) run(ctx context.Context) error {

@@ -17,7 +17,7 @@ import (
 )
 
 // snapshotVersion is that of the file's form and of React. Another one is not read: the log is folded from its beginning.
-const snapshotVersion = 2
+const snapshotVersion = 3
 
 // snapshot is the state up to a checkpoint. It only saves time: without it the log is folded from its beginning.
 type snapshot struct {
@@ -29,6 +29,7 @@ type snapshot struct {
 	Event      uuid.UUID           `json:"event"`
 	Open       []Effect            `json:"open"`
 	Holds      []Hold              `json:"holds"`
+	Clocks     []Clock             `json:"clocks"`
 	Hints      []Hint              `json:"hints"`
 	Swept      swept               `json:"swept"`
 }
@@ -63,6 +64,9 @@ func (s snapshot) folded() (State, Watched) {
 	for _, h := range s.Holds {
 		w.Holds[h.Order] = h
 	}
+	for _, c := range s.Clocks {
+		w.Clocks[c.Order] = c
+	}
 	for _, h := range s.Hints {
 		w.Hints[h.ID] = h
 	}
@@ -74,6 +78,7 @@ func (s snapshot) save(path string, st State, w Watched) (err error) {
 	s.Version = snapshotVersion
 	s.Open = slices.SortedFunc(maps.Values(st), func(a, b Effect) int { return slices.Compare(a.Order[:], b.Order[:]) })
 	s.Holds = sortedHolds(w.Holds)
+	s.Clocks = slices.SortedFunc(maps.Values(w.Clocks), func(a, b Clock) int { return slices.Compare(a.Order[:], b.Order[:]) })
 	s.Hints = slices.SortedFunc(maps.Values(w.Hints), func(a, b Hint) int { return strings.Compare(a.ID, b.ID) })
 	b, err := json.Marshal(s)
 	if err != nil {

@@ -26,14 +26,21 @@ type Hint struct {
 	At            time.Time `json:"at"`    // when it was recorded
 }
 
-// Watched is what is watched at Stripe beside what the ledger asked for: a fold of the log, like State.
+// Clock is a manufacturer's that runs: the order must be confirmed until then, or it is missed.
+type Clock struct {
+	Order uuid.UUID `json:"order"`
+	Until time.Time `json:"until"` // as it was computed when the order came in
+}
+
+// Watched is what is watched beside what the ledger asked of Stripe: a fold of the log, like State.
 type Watched struct {
-	Holds map[uuid.UUID]Hold // of orders whose funds are held and not taken
-	Hints map[string]Hint    // by Stripe's event id
+	Holds  map[uuid.UUID]Hold  // of orders whose funds are held and not taken
+	Clocks map[uuid.UUID]Clock // of orders that are neither accepted nor cancelled in time
+	Hints  map[string]Hint     // by Stripe's event id
 }
 
 func newWatched() Watched {
-	return Watched{Holds: map[uuid.UUID]Hold{}, Hints: map[string]Hint{}}
+	return Watched{Holds: map[uuid.UUID]Hold{}, Clocks: map[uuid.UUID]Clock{}, Hints: map[string]Hint{}}
 }
 
 // Watch folds one more fact into w, which it changes. It is deterministic and total.
@@ -49,10 +56,18 @@ func (w Watched) Watch(f Fact) {
 		if e.Method == domain.Card {
 			w.hold(f.Order, e.Authorization)
 		}
+		if !e.Confirm.By.IsZero() {
+			w.Clocks[f.Order] = Clock{Order: f.Order, Until: e.Confirm.By}
+		}
+	case domain.Accepted, domain.ConfirmationMissed:
+		delete(w.Clocks, f.Order)
 	case domain.Reauthorized:
 		w.hold(f.Order, e.Authorization)
-	case domain.PaymentCaptured, domain.AuthorizationExpired, domain.Cancelled:
+	case domain.PaymentCaptured, domain.AuthorizationExpired:
 		delete(w.Holds, f.Order)
+	case domain.Cancelled:
+		delete(w.Holds, f.Order)
+		delete(w.Clocks, f.Order)
 	}
 }
 

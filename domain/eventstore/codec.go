@@ -55,7 +55,10 @@ var entries = map[string]entry{
 	"PaymentClaimed": plain[PaymentClaimed](1), "ReferenceClaimed": plain[ReferenceClaimed](1), "KeyReserved": plain[KeyReserved](1),
 	"StripeEventReceived": plain[StripeEventReceived](1), "StripeEventHandled": plain[StripeEventHandled](1),
 
-	"EndpointAdded": plain[EndpointAdded](1), "EndpointSecretRotated": plain[EndpointSecretRotated](1),
+	"NotificationsBegan": plain[NotificationsBegan](1), "NotificationRequested": plain[NotificationRequested](1),
+	"NotificationSent": plain[NotificationSent](1), "NotificationFailed": plain[NotificationFailed](1),
+	"NotificationsBatched": plain[NotificationsBatched](1),
+	"EndpointAdded":        plain[EndpointAdded](1), "EndpointSecretRotated": plain[EndpointSecretRotated](1),
 	"EndpointDisabled": plain[EndpointDisabled](1), "EndpointEnabled": plain[EndpointEnabled](1),
 	"EndpointRemoved": plain[EndpointRemoved](1), "EndpointDelivered": plain[EndpointDelivered](1),
 	"DeliveryParked": plain[DeliveryParked](1), "DeliveryResumed": plain[DeliveryResumed](1),

@@ -28,6 +28,7 @@ var (
 	answer  = domain.Answer{Request: request, Source: "stripe", Reference: "TRANSFER-1", StripeRequest: "req_1"}
 	ref     = eventstore.EventRef{Stream: eventstore.OrderStream(order), Revision: 4, ID: request}
 	failure = domain.Failure{Code: "card_declined", Message: "Your card was declined.", DeclineCode: "generic_decline"}
+	notice  = eventstore.NoticeID(request, "customer.shipped", "customer")
 	parcels = []domain.Tracking{{Carrier: "ups", Number: "1Z999AA10123456784"}}
 	held    = domain.Authorization{
 		PaymentIntent: "pi_1", Status: "requires_capture", Amount: 47238, Currency: "USD", Brand: "visa", Last4: "4242",
@@ -97,6 +98,20 @@ var examples = []domain.Event{
 	},
 	eventstore.StripeEventHandled{Outcome: "recorded", OrderID: order},
 	eventstore.KeyReserved{OrderID: order, RequestHash: strings.Repeat("c3", 32), Version: 3},
+	eventstore.NotificationsBegan{Kinds: []string{"customer.placed", "customer.shipped"}, HistoryHours: 168},
+	eventstore.NotificationRequested{Notice: notice, Kind: "customer.shipped", Recipient: "customer", Event: request},
+	eventstore.NotificationSent{
+		Notice: notice, Kind: "customer.shipped", Recipient: "customer", Event: request, Request: order,
+		MessageID: notice.String() + "@dealer.example", Channel: "smtp", At: at,
+	},
+	eventstore.NotificationFailed{
+		Notice: notice, Kind: "customer.shipped", Recipient: "customer", Event: request, Request: order,
+		MessageID: notice.String() + "@dealer.example", Channel: "smtp", At: at, Code: eventstore.NoticeRefused,
+		Reason: "The mail server refused it: 550 5.1.1.", Permanent: true,
+	},
+	eventstore.NotificationsBatched{
+		Batch: request, Members: []eventstore.BatchMember{{Order: order, Notice: notice, Request: request}},
+	},
 	eventstore.EndpointAdded{
 		URL: "https://hooks.example.com/in", Types: []string{"Accepted", "Shipped"}, Manufacturer: "northwind", CustomerData: true, Key: "0a1b2c3d4e5f6071",
 	},

@@ -170,6 +170,12 @@ func companion(r eventstore.Recorded, e domain.Event, env eventstore.Envelope) s
 		home = "webhook"
 	case eventstore.StripeEventHandled:
 		home, first = "webhook", false
+	case eventstore.NotificationsBegan, eventstore.NotificationRequested, eventstore.NotificationSent, eventstore.NotificationFailed,
+		eventstore.NotificationsBatched:
+		if category != "notice" {
+			return r.Type + " belongs in a stream notice-…"
+		}
+		return notice(r, e)
 	case eventstore.EndpointAdded:
 		home = "endpoint"
 	case eventstore.EndpointSecretRotated, eventstore.EndpointDisabled, eventstore.EndpointEnabled, eventstore.EndpointRemoved,

@@ -123,6 +123,33 @@ func TestList(t *testing.T) {
 	s.get(domain.Viewer, "/orders?tab=nonsense", 404)
 }
 
+// What is to be confirmed is counted, marked and shown in the manufacturer's time; what was confirmed too late says so.
+func TestConfirmations(t *testing.T) {
+	s := open(t)
+	placed := func(number string, by, from time.Duration) domain.Placed {
+		p := querytest.Placed(number, domain.Account)
+		p.Confirm.By, p.Confirm.DueFrom = querytest.Start.Add(by), querytest.Start.Add(from)
+		return p
+	}
+	wantNone(t, s.get(domain.Clerk, "/orders", 200), "to be confirmed", "not confirmed in time")
+	s.l.Place(t, clerk, placed("later", 30*time.Hour, 15*time.Hour))
+	s.l.Place(t, clerk, placed("today", 8*time.Hour, -9*time.Hour))
+	missed := domain.ConfirmationMissed{ConfirmBy: querytest.Start.Add(time.Second)}
+	s.l.Place(t, clerk, placed("missed", time.Second, -9*time.Hour), missed)
+	late := s.l.Place(t, clerk, placed("late", time.Second, -9*time.Hour), missed, domain.Accepted{})
+	inTime := s.l.Place(t, clerk, placed("in-time", 9*time.Hour, 0), domain.Accepted{})
+	page := s.get(domain.Clerk, "/orders?tab=new&sort=confirm_by", 200)
+	wantAll(t, page, "1 order is to be confirmed today", "1 order was not confirmed in time", "Confirm today", "Confirmation missed",
+		"2026-03-02 12:00 EST", "2026-03-03 10:00 EST", `aria-sort="ascending"`)
+	for badge, rows := range map[string]int{"confirmation_due": 1, "confirmation_missed": 2, "confirmation_missed&status=placed": 1} {
+		if page := s.get(domain.Clerk, "/orders?tab=new&badge="+badge, 200); strings.Count(page, "<tr>") != rows+1 {
+			t.Errorf("badge %s: %d rows, want %d", badge, strings.Count(page, "<tr>")-1, rows)
+		}
+	}
+	wantAll(t, s.get(domain.Clerk, path(late), 200), "UTC <strong>late</strong>", "<strong>Accepted late</strong>", "Confirmation missed", "(America/New_York)")
+	wantNone(t, s.get(domain.Clerk, path(inTime), 200), "late</strong>")
+}
+
 func TestNextPageKeepsTheQuery(t *testing.T) {
 	s := open(t)
 	for i := range 51 {

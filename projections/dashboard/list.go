@@ -55,6 +55,8 @@ type listPage struct {
 	From, To string
 	Filtered bool
 	Parked   int64  // orders that wait for a decision, in all tabs
+	Due      int64  // orders to be accepted today
+	Missed   int64  // orders that were to be accepted, and still are
 	Next     string // URL of the next page
 	First    string // URL of the first page, when this isn't it
 	Statuses []domain.Status
@@ -95,7 +97,7 @@ func (b *dashboard) list(w http.ResponseWriter, r *http.Request) error {
 	}
 	page := listPage{
 		layout: b.layout(r, words(tab)+" orders"), Tab: tab, Nav: navOf(counts, tab), Query: q, Headings: headings(form, q.Sort),
-		From: form.Get("placed_from"), To: form.Get("placed_to"), Parked: counts.Parked,
+		From: form.Get("placed_from"), To: form.Get("placed_to"), Parked: counts.Parked, Due: counts.Due, Missed: counts.Missed,
 		Statuses: domain.Statuses, Payments: domain.PaymentStates, Badges: domain.Badges,
 	}
 	for _, name := range []string{"q", "status", "payment", "badge", "manufacturer", "placed_from", "placed_to"} {

@@ -73,6 +73,9 @@ func momentOf(e queryapi.Entry, c domain.Currency) moment {
 		raw = []byte("can't be shown") // every event came out of JSON
 	}
 	title, detail := describe(e.Data, c)
+	if e.Late {
+		title += " late"
+	}
 	who := e.Actor.ID
 	if via := words(e.Actor.Via); via != "" {
 		who += " (" + string(e.Actor.Role) + "), through " + via

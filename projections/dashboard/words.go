@@ -15,6 +15,7 @@ var functions = template.FuncMap{
 	"words": func(v any) string { return words(v) },
 	"badge": badge,
 	"short": func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04") },
+	"due":   due,
 	"percent": func(p float64) string {
 		return strings.TrimSuffix(strings.TrimRight(fmt.Sprintf("%.2f", p), "0"), ".") + " %"
 	},
@@ -41,6 +42,18 @@ func when(v any) string {
 		return ""
 	}
 	return t.UTC().Format("2 Jan 2006, 15:04") + " UTC"
+}
+
+// due writes an instant as the clocks of its zone show it, with the zone: the same day there may be another one here.
+func due(t *time.Time, zone string) string {
+	if t == nil {
+		return ""
+	}
+	there, err := time.LoadLocation(zone)
+	if err != nil {
+		there = time.UTC // this machine does not know the zone
+	}
+	return t.In(there).Format("2006-01-02 15:04 MST")
 }
 
 // special words, where the code's name does not read well.

@@ -32,6 +32,7 @@ type Entry struct {
 	Tab           domain.Tab          `json:"tab,omitempty" required:"false" doc:"Of the order after the event; not for notices"`
 	Status        domain.Status       `json:"status,omitempty" required:"false" doc:"Likewise"`
 	Pending       domain.Act          `json:"pending,omitempty" required:"false" doc:"Likewise: the money act in flight"`
+	Late          bool                `json:"late,omitempty" required:"false" doc:"Of Accepted: the manufacturer's time was over"`
 }
 
 // Timeline is all that happened to an order and what was said to people about it, oldest first, at most MaxTimeline; more
@@ -61,6 +62,8 @@ func Timeline(ctx context.Context, log Log, codec eventstore.Codec, id uuid.UUID
 			if stream == eventstore.OrderStream(id) {
 				state = domain.Evolve(state, e, eventstore.Stamp(r.Event, env))
 				entry.Tab, entry.Status, entry.Pending = state.Tab(), state.Status(), state.Pending.Act
+				_, accepted := e.(domain.Accepted)
+				entry.Late = accepted && state.ConfirmedLate()
 			}
 			entries = append(entries, entry)
 		}

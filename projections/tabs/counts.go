@@ -37,35 +37,42 @@ func readFacets(ctx context.Context, q queryer) ([]facet, error) {
 	return all, rows.Err()
 }
 
-// Counts implements projections.Reader. The counts change with the rows and are never counted.
+// due counts what is due at an instant, of which an index holds no more than what nobody has accepted.
+const due = `SELECT count(*) FROM orders WHERE due_from <= ? AND due_by > ?`
+
+// Counts implements projections.Reader. The counts change with the rows and are never counted; but what is due, which changes
+// with the clock.
 func (d *DB) Counts(ctx context.Context) (projections.Counts, error) {
 	c := projections.Counts{Tabs: make(map[domain.Tab]int64, len(domain.Tabs))}
 	for _, t := range domain.Tabs {
 		c.Tabs[t] = 0
 	}
+	now := instant(d.now())
 	d.serving.RLock()
 	defer d.serving.RUnlock()
 	rows, err := d.f.read.QueryContext(ctx,
-		`SELECT '', checkpoint, 0, 0 FROM meta UNION ALL
-		SELECT tab, sum(orders), sum(CASE WHEN badges & ? THEN orders ELSE 0 END), sum(CASE WHEN badges & ? THEN orders ELSE 0 END)
-		FROM facets GROUP BY tab`, bit(domain.BadgeParked), owedBits(""))
+		`SELECT '', checkpoint, 0, 0, (`+due+`) FROM meta UNION ALL
+		SELECT tab, sum(orders), sum(CASE WHEN badges & ? THEN orders ELSE 0 END), sum(CASE WHEN badges & ? THEN orders ELSE 0 END),
+			sum(CASE WHEN badges & ? AND status = ? THEN orders ELSE 0 END) FROM facets GROUP BY tab`,
+		now, now, bit(domain.BadgeParked), owedBits(""), bit(domain.BadgeConfirmationMissed), string(domain.StatusPlaced))
 	if err != nil {
 		return c, err
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var tab domain.Tab
-		var n, parked, owed int64
-		if err := rows.Scan(&tab, &n, &parked, &owed); err != nil {
+		var n, parked, owed, confirm int64
+		if err := rows.Scan(&tab, &n, &parked, &owed, &confirm); err != nil {
 			return c, err
 		}
 		if tab == "" {
-			c.Position = eventstore.Position(n)
+			c.Position, c.Due = eventstore.Position(n), confirm
 			continue
 		}
 		c.Tabs[tab] = n
 		c.Parked += parked
 		c.Owed += owed
+		c.Missed += confirm
 	}
 	return c, rows.Err()
 }

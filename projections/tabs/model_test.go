@@ -204,6 +204,18 @@ func TestRandomHistoriesAgainstThePlainestModel(t *testing.T) {
 		for range 3 {
 			obligationsAgree(rt, t, db, orders)
 		}
+		due, missed := int64(0), int64(0)
+		for _, o := range orders {
+			if slices.Contains(o.Badges(midYear), domain.BadgeConfirmationDue) {
+				due++
+			}
+			if o.ConfirmationMissed && o.Status() == domain.StatusPlaced {
+				missed++
+			}
+		}
+		if counts.Due != due || counts.Missed != missed {
+			rt.Errorf("%d are due, %d were missed; want %d, %d", counts.Due, counts.Missed, due, missed)
+		}
 		for range 20 {
 			q := projections.Query{Limit: rapid.IntRange(1, 9).Draw(rt, "limit")}
 			q.Sort = rapid.SampledFrom([]string{"", "-"}).Draw(rt, "way") + rapid.SampledFrom(projections.SortColumns).Draw(rt, "sort")

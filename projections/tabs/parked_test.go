@@ -96,8 +96,14 @@ func TestParkedIsListedOldestFirst(t *testing.T) {
 	}
 }
 
-// However many orders there are, only those that are parked are looked at.
-func TestParkedIsIndexed(t *testing.T) {
+// However many orders there are, only those that are parked, or to be confirmed, are looked at.
+func TestParkedAndDueAreIndexed(t *testing.T) {
+	planned(t, parkedQuery, "USING COVERING INDEX by_parked", 0, 0, 1)
+	planned(t, due, "USING COVERING INDEX by_due (due_from<?)", 0, 0)
+}
+
+func planned(t *testing.T, query, by string, args ...any) {
+	t.Helper()
 	db, err := Open(t.TempDir(), Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -106,7 +112,7 @@ func TestParkedIsIndexed(t *testing.T) {
 	if err := db.CaughtUp(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	rows, err := db.f.read.QueryContext(t.Context(), `EXPLAIN QUERY PLAN `+parkedQuery, 0, 0, 1)
+	rows, err := db.f.read.QueryContext(t.Context(), `EXPLAIN QUERY PLAN `+query, args...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +123,7 @@ func TestParkedIsIndexed(t *testing.T) {
 		if err := rows.Scan(&id, &parent, &unused, &plan); err != nil {
 			t.Fatal(err)
 		}
-		if !strings.Contains(plan, "USING COVERING INDEX by_parked") {
+		if !strings.Contains(plan, by) {
 			t.Errorf("the plan is %s", plan)
 		}
 	}

@@ -255,6 +255,12 @@ func (l *Ledger) Counts(ctx context.Context) (projections.Counts, error) {
 		if _, owes := o.Owes(); owes {
 			c.Owed++
 		}
+		if slices.Contains(o.Badges(l.Now()), domain.BadgeConfirmationDue) {
+			c.Due++
+		}
+		if o.ConfirmationMissed && o.Status() == domain.StatusPlaced {
+			c.Missed++
+		}
 	}
 	return c, err
 }

@@ -1,0 +1,236 @@
+package commands
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"github.com/orderledger/orderledger/domain"
+	"github.com/orderledger/orderledger/domain/eventstore"
+)
+
+// NoticeNotFound is the code of the rejection that nobody was, or is to be, told what is to be sent again.
+const NoticeNotFound domain.Code = "notice_not_found"
+
+var noticeNamespace = uuid.MustParse("e2a7d5f8-3f0c-5b0b-9a54-7f5f1c6b8d13")
+
+// NoticeCommand is the id of the command by which the ledger itself records something about a notice, a batch or the kinds: the
+// same one for the same record, so that it is made once.
+func NoticeCommand(what string) uuid.UUID { return uuid.NewSHA1(noticeNamespace, []byte(what)) }
+
+// Notices keeps in the log what people were told, in the companion streams of orders.
+type Notices struct{ Handler *Handler }
+
+// Kept is what came of keeping something.
+type Kept struct {
+	EventID  uuid.UUID
+	Position eventstore.Position
+	Replayed bool // the same command kept it before
+}
+
+// Begin makes these the kinds of facts that people are told of from here on. It appends only when that is a change. Errors:
+// those of the log.
+func (n Notices) Begin(ctx context.Context, kinds []string, historyHours int) error {
+	want := eventstore.NotificationsBegan{Kinds: slices.Sorted(slices.Values(kinds)), HistoryHours: historyHours}
+	for range maxConflicts {
+		tail, err := n.tail(ctx, eventstore.NoticeKindsStream)
+		if err != nil {
+			return err
+		}
+		if is, ok := tail.event.(eventstore.NotificationsBegan); ok && is.HistoryHours == want.HistoryHours && slices.Equal(is.Kinds, want.Kinds) {
+			return nil
+		}
+		said, err := json.Marshal(want)
+		if err != nil {
+			return err
+		}
+		_, err = n.append(ctx, eventstore.NoticeKindsStream, tail, want, Request{
+			CommandID: NoticeCommand(fmt.Sprintf("kinds %d %s", tail.revision+1, said)), Actor: notifier,
+		})
+		if conflict := (*eventstore.ConflictError)(nil); !errors.As(err, &conflict) {
+			return err
+		}
+	}
+	return fmt.Errorf("%w: %s changes too quickly", eventstore.ErrUnavailable, eventstore.NoticeKindsStream)
+}
+
+// notifier is who records what people were told.
+var notifier = domain.Actor{ID: "notify", Role: domain.System, Via: domain.ViaSaga}
+
+// Record keeps an event in a stream of notices, once for its command: a NotificationSent or NotificationFailed of an order, or a
+// batch. Errors: those of the log.
+func (n Notices) Record(ctx context.Context, stream string, command uuid.UUID, e domain.Event, cause uuid.UUID) (Kept, error) {
+	return n.keep(ctx, stream, e, Request{CommandID: command, Actor: notifier, CausationID: cause})
+}
+
+func (n Notices) keep(ctx context.Context, stream string, e domain.Event, r Request) (Kept, error) {
+	for range maxConflicts {
+		tail, err := n.tail(ctx, stream, r.CommandID)
+		switch {
+		case err != nil:
+			return Kept{}, err
+		case tail.had != nil && tail.request != r.RequestHash:
+			return Kept{}, ErrKeyReused
+		case tail.had != nil:
+			return Kept{EventID: tail.had.ID, Position: tail.had.Position, Replayed: true}, nil
+		}
+		recorded, err := n.append(ctx, stream, tail, e, r)
+		if conflict := (*eventstore.ConflictError)(nil); errors.As(err, &conflict) {
+			continue
+		}
+		return Kept{EventID: recorded.ID, Position: recorded.Position}, err
+	}
+	return Kept{}, fmt.Errorf("%w: %s changes too quickly", eventstore.ErrUnavailable, stream)
+}
+
+// noticeTail is the end of a stream, and what a command left in it.
+type noticeTail struct {
+	revision eventstore.Revision
+	event    domain.Event
+	hash     string
+	had      *eventstore.Recorded
+	request  string
+}
+
+func (n Notices) tail(ctx context.Context, stream string, commands ...uuid.UUID) (noticeTail, error) {
+	t := noticeTail{revision: eventstore.NoStream}
+	for r, err := range n.Handler.log.ReadStream(ctx, stream, eventstore.NoStream) {
+		if err != nil {
+			return t, err
+		}
+		e, env, err := n.Handler.codec.Decode(r)
+		if err != nil {
+			return t, err
+		}
+		t.revision, t.event, t.hash = r.Revision, e, env.Hash
+		if slices.Contains(commands, env.CommandID) {
+			t.had, t.request = &r, env.RequestHash
+		}
+	}
+	return t, nil
+}
+
+func (n Notices) append(ctx context.Context, stream string, after noticeTail, e domain.Event, r Request) (eventstore.Recorded, error) {
+	sealed, _, err := n.Handler.seal(stream, after.revision+1, after.hash, e, r)
+	if err != nil {
+		return eventstore.Recorded{}, err
+	}
+	recorded, err := n.Handler.log.Append(ctx, stream, after.revision, sealed)
+	if err == nil && !recorded.Holds(sealed) { // an earlier append of this command, whose answer was lost
+		err = &eventstore.ConflictError{Stream: stream, Expected: after.revision, Actual: recorded.Revision}
+	}
+	return recorded, err
+}
+
+// Told is one notice of an order as its stream tells it.
+type Told struct {
+	Notice    uuid.UUID
+	Kind      string
+	Recipient string
+	Event     uuid.UUID
+	Request   uuid.UUID // the last NotificationRequested; zero when there is none
+	// Answered says that the last attempt is over: it was Sent, or it Failed.
+	Answered bool
+	Sent     *eventstore.NotificationSent
+	Failed   *eventstore.NotificationFailed // the last answer, when that was no
+}
+
+// answers says whether the notice has its answer as it was asked for by a request, or, with the zero one, by its fact.
+func (t Told) answers(request uuid.UUID) bool { return t.Answered && t.Request == request }
+
+// Told lists what was said, or is to be said again, about an order, in the order in which that began.
+func (n Notices) Told(ctx context.Context, order uuid.UUID) ([]Told, error) {
+	var list []Told
+	at := func(notice uuid.UUID, kind, recipient string, event uuid.UUID) *Told {
+		i := slices.IndexFunc(list, func(t Told) bool { return t.Notice == notice })
+		if i < 0 {
+			list, i = append(list, Told{Notice: notice, Kind: kind, Recipient: recipient, Event: event}), len(list)
+		}
+		return &list[i]
+	}
+	for r, err := range n.Handler.log.ReadStream(ctx, eventstore.NoticeStream(order), eventstore.NoStream) {
+		if err != nil {
+			return nil, err
+		}
+		e, _, err := n.Handler.codec.Decode(r)
+		if err != nil {
+			return nil, err
+		}
+		switch e := e.(type) {
+		case eventstore.NotificationRequested:
+			t := at(e.Notice, e.Kind, e.Recipient, e.Event)
+			t.Request, t.Answered = r.ID, false
+		case eventstore.NotificationSent:
+			if t := at(e.Notice, e.Kind, e.Recipient, e.Event); e.Request == t.Request {
+				t.Answered, t.Sent, t.Failed = true, &e, nil
+			}
+		case eventstore.NotificationFailed:
+			if t := at(e.Notice, e.Kind, e.Recipient, e.Event); e.Request == t.Request {
+				t.Answered, t.Failed = true, &e
+			}
+		}
+	}
+	return list, nil
+}
+
+// Answered says whether the log holds the answer to a notice as it was asked for by a request (zero: by its fact).
+func (n Notices) Answered(ctx context.Context, order, notice, request uuid.UUID) (bool, error) {
+	list, err := n.Told(ctx, order)
+	return slices.ContainsFunc(list, func(t Told) bool { return t.Notice == notice && t.answers(request) }), err
+}
+
+// Resend asks for something that people were told, or could not be told, to be sent once more. What is asked for already and
+// has no answer yet is not asked for twice. r's Command and Claims are not used. Errors: rejections order_not_found and
+// notice_not_found, ErrKeyReused, those of the log.
+func (n Notices) Resend(ctx context.Context, r Request, notice uuid.UUID) (Kept, error) {
+	_, position, err := n.Handler.Load(ctx, r.OrderID)
+	if err != nil {
+		return Kept{}, err
+	}
+	list, err := n.Told(ctx, r.OrderID)
+	if err != nil {
+		return Kept{}, err
+	}
+	i := slices.IndexFunc(list, func(t Told) bool { return t.Notice == notice })
+	if i < 0 {
+		return Kept{}, &domain.Rejection{
+			Code: NoticeNotFound, Kind: domain.Missing, Message: "Nothing with this id was sent about the order, or could not be.",
+		}
+	}
+	t := list[i]
+	tail, err := n.tail(ctx, eventstore.NoticeStream(r.OrderID), r.CommandID)
+	switch {
+	case err != nil:
+		return Kept{}, err
+	case tail.had == nil && !t.Answered:
+		return Kept{EventID: t.Request, Position: position}, nil
+	}
+	return n.keep(ctx, eventstore.NoticeStream(r.OrderID), eventstore.NotificationRequested{
+		Notice: t.Notice, Kind: t.Kind, Recipient: t.Recipient, Event: t.Event,
+	}, r)
+}
+
+// ResendOf asks for what people were told of an order's last event of a type to be sent as things are now, whether or not it
+// was sent before. It returns false when there is no such event. Errors: as Resend.
+func (n Notices) ResendOf(ctx context.Context, r Request, eventType, kind, recipient string) (Kept, bool, error) {
+	last := uuid.Nil
+	for e, err := range n.Handler.log.ReadStream(ctx, eventstore.OrderStream(r.OrderID), eventstore.NoStream) {
+		if err != nil {
+			return Kept{}, false, err
+		}
+		if e.Type == eventType {
+			last = e.ID
+		}
+	}
+	if last == uuid.Nil {
+		return Kept{}, false, nil
+	}
+	kept, err := n.keep(ctx, eventstore.NoticeStream(r.OrderID), eventstore.NotificationRequested{
+		Notice: eventstore.NoticeID(last, kind, recipient), Kind: kind, Recipient: recipient, Event: last,
+	}, r)
+	return kept, true, err
+}

@@ -1,0 +1,79 @@
+package maker
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/orderledger/orderledger/commands/manufacturer"
+)
+
+// Nats publishes on manufacturers' subjects. It connects when there is something to say, and stays connected.
+type Nats struct {
+	url, creds string // for manufacturers that name no server of their own
+
+	mu    sync.Mutex
+	conns map[[2]string]jetstream.JetStream
+}
+
+// NewNats returns a publisher; the server is the log's own, empty where that is none that others could reach.
+func NewNats(url, credentialsFile string) *Nats {
+	return &Nats{url: url, creds: credentialsFile, conns: map[[2]string]jetstream.JetStream{}}
+}
+
+// Publish implements Publisher.
+func (n *Nats) Publish(ctx context.Context, to manufacturer.Contact, id, mediaType string, body []byte) error {
+	js, err := n.connect(to)
+	if err != nil {
+		return err
+	}
+	m := nats.NewMsg(to.NATSSubject)
+	m.Data = body
+	m.Header.Set("Content-Type", mediaType)
+	_, err = js.PublishMsg(ctx, m, jetstream.WithMsgID(id), jetstream.WithRetryAttempts(0))
+	return err
+}
+
+func (n *Nats) connect(to manufacturer.Contact) (jetstream.JetStream, error) {
+	url, creds := to.NATSURL, to.NATSCredsFile
+	if url == "" {
+		url, creds = n.url, n.creds
+	}
+	if url == "" {
+		return nil, errors.New("there is no NATS server")
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	key := [2]string{url, creds}
+	if js, ok := n.conns[key]; ok {
+		return js, nil
+	}
+	options := []nats.Option{nats.Name("orderledger manufacturers"), nats.MaxReconnects(-1)}
+	if creds != "" {
+		options = append(options, nats.UserCredentials(creds))
+	}
+	conn, err := nats.Connect(url, options...)
+	if err != nil {
+		return nil, err
+	}
+	js, err := jetstream.New(conn)
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	n.conns[key] = js
+	return js, nil
+}
+
+// Close closes the connections.
+func (n *Nats) Close() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, js := range n.conns {
+		js.Conn().Close()
+	}
+	clear(n.conns)
+}
