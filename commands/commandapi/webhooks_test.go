@@ -68,7 +68,9 @@ func endpointIn(t *testing.T, r reply) (v commandapi.EndpointView) {
 func TestEndpointsOfTheAPI(t *testing.T) {
 	e := newEnv(t)
 	e.withWebhooks(outhooks.NewKeyring())
-	target := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "not today", http.StatusServiceUnavailable) }))
+	target := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "not today", http.StatusServiceUnavailable)
+	}))
 	defer target.Close()
 
 	body := `{"url":"` + target.URL + `","types":["Shipped"],"include_customer_data":true}`
