@@ -414,6 +414,36 @@ func TestTwoProcessesOnOneLog(t *testing.T) {
 	})
 }
 
+// What one process can't deliver and another one can does not wait, nor is it parked.
+func TestAnotherProcessDelivers(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig, p *port) {
+		r.config.RecordEvery = 1
+		id := r.add(outhooks.Addition{}).Endpoint.ID
+		other := &rig{t: t, log: r.log, handler: r.handler, keys: r.keys, dir: t.TempDir(), config: r.config}
+		other.open()
+		p.set(status(500)) // it has no way out
+		r.start(p)
+		for i := range 5 {
+			r.place(fmt.Sprint(i), "acme")
+		}
+		time.Sleep(70 * time.Hour)
+		q := &port{}
+		other.start(q)
+		time.Sleep(100 * time.Hour)
+		if n := len(q.take()); n != 5 {
+			t.Errorf("%d deliveries", n)
+		}
+		for _, process := range []*rig{r, other} {
+			if s := process.standing(); s.State() != outhooks.Active || s.Attempts != 0 || s.At != r.head() {
+				t.Errorf("%+v", s)
+			}
+		}
+		if n := count[eventstore.DeliveryParked](r.events(id)); n != 0 {
+			t.Errorf("parked %d times", n)
+		}
+	})
+}
+
 // A log that was restored does not hold what the files have seen: the log counts.
 func TestFilesOfAnotherLogAreNotUsed(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig, p *port) {

@@ -74,13 +74,19 @@ func makeKey(path string) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.Remove(f.Name())) }()
+	defer func() {
+		if e := os.Remove(f.Name()); !errors.Is(e, fs.ErrNotExist) {
+			err = errors.Join(err, e)
+		}
+	}()
 	_, err = f.WriteString(keyHeading + hex.EncodeToString(NewKeyring().key) + "\n")
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
 	if err := os.Link(f.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
+		if err := os.Rename(f.Name(), path); err != nil { // where files have no second name
+			return err
+		}
 	}
 	syncDir(filepath.Dir(path))
 	return nil

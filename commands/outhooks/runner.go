@@ -188,24 +188,23 @@ func (r *Runner) learn(ctx context.Context, g *errgroup.Group, rec eventstore.Re
 				return err
 			}
 		}
-		r.changed(ctx, g, id, rec.Type)
+		r.changed(ctx, g, id)
 	}
 	r.update(func() { r.at, r.last = rec.Position, eventstore.Ref(rec) })
 	return nil
 }
 
 // changed starts an endpoint's worker, or wakes it.
-func (r *Runner) changed(ctx context.Context, g *errgroup.Group, id, what string) {
+func (r *Runner) changed(ctx context.Context, g *errgroup.Group, id string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.caughtUp {
 		return
 	}
-	switch w := r.workers[id]; {
-	case w == nil:
-		r.start(ctx, g, id)
-	case what != (eventstore.EndpointDelivered{}).EventType():
+	if w := r.workers[id]; w != nil {
 		w.wake()
+	} else {
+		r.start(ctx, g, id)
 	}
 }
 

@@ -138,7 +138,7 @@ func (w *worker) take(ctx context.Context, e Endpoint) error {
 			return fmt.Errorf("%w: %s, %s, up to which the endpoint was served", eventstore.ErrGap, e.Through.Stream, e.Through.Revision)
 		}
 		if at > w.at {
-			w.at, w.file.Last = at, e.Through
+			w.at, w.file.Last, w.file.Failing, w.due = at, e.Through, failing{}, time.Time{}
 		}
 		w.through = e.Through
 	}
@@ -275,7 +275,7 @@ func (w *worker) park(ctx context.Context, rec eventstore.Recorded) error {
 	w.cfg.Logger.Warn("webhooks: a delivery is parked, and the endpoint waits for a person", "endpoint", w.id, "event", rec.ID, "type", rec.Type,
 		"attempts", f.Attempts, "error", f.Reason)
 	return w.cfg.Endpoints.record(ctx, w.id, w.command("park", rec.ID, f.Round), rec.ID, func(e Endpoint) domain.Event {
-		if e.State() != Active || e.Round != f.Round {
+		if e.State() != Active || e.Round != f.Round || e.Through != w.through { // another process may have delivered it
 			return nil
 		}
 		return eventstore.DeliveryParked{
@@ -292,7 +292,7 @@ func (w *worker) gone(ctx context.Context, rec eventstore.Recorded) error {
 	w.cfg.Logger.Warn("webhooks: an endpoint answered 410 Gone and is disabled", "endpoint", w.id, "event", rec.ID)
 	round := w.cfg.Endpoints.seen(w.id).Round
 	return w.cfg.Endpoints.record(ctx, w.id, w.command("gone", rec.ID, round), rec.ID, func(e Endpoint) domain.Event {
-		if e.State() != Active || e.Round != round {
+		if e.State() != Active || e.Round != round || e.Through != w.through {
 			return nil
 		}
 		return eventstore.EndpointDisabled{Reason: "it answered 410 Gone", Event: eventstore.Ref(rec)}
