@@ -33,6 +33,8 @@ type Config struct {
 	StripeWebhookSecret string
 	// ReconcileFirst compares everything with Stripe before anything is asked of it: after a restore.
 	ReconcileFirst bool
+
+	Mail Mail
 }
 
 // Default is what `serve` does without options.
@@ -40,7 +42,7 @@ func Default() Config {
 	return Config{
 		Data: "orderledger-data", Store: "nats", Ledger: "orderledger", Listen: "127.0.0.1:8080",
 		Durability: string(eventstore.Group), Replicas: 1, Stripe: "sandbox", RateLimit: 10_000,
-		LogLevel: "info", LogFormat: "text",
+		LogLevel: "info", LogFormat: "text", Mail: defaultMail(),
 	}
 }
 
@@ -85,7 +87,7 @@ func (c Config) Validate() error {
 	if c.RateLimit <= 0 {
 		errs = append(errs, errors.New("--rate-limit: must be above zero"))
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, c.Mail.validate())...)
 }
 
 func external(store string) bool {

@@ -14,6 +14,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/orderledger/orderledger/commands"
 	"github.com/orderledger/orderledger/commands/commandapi"
 	"github.com/orderledger/orderledger/commands/reconcile"
 	"github.com/orderledger/orderledger/commands/stripepay"
@@ -87,7 +88,8 @@ func (a *App) register(mux *http.ServeMux, stopping <-chan struct{}) {
 	config.Security = []map[string][]string{{"token": {}}}
 	api := humago.New(mux, config)
 	commandapi.Register(api, commandapi.Deps{
-		Handler: a.handler, Placer: a.placer, Tokens: a.tokens, Log: a.store, Codec: a.codec, Now: a.now, Logger: a.log,
+		Handler: a.handler, Placer: a.placer, Tokens: a.tokens, Notices: commands.Notices{Handler: a.handler},
+		Log: a.store, Codec: a.codec, Now: a.now, Logger: a.log,
 	})
 	queryapi.Register(api, queryapi.Deps{
 		Reader: a.model, Waiter: a.projector, Log: a.store, Codec: a.codec, Now: a.now, Problem: a.problem, Done: stopping,
@@ -238,6 +240,9 @@ func (a *App) Ready(ctx context.Context) []string {
 	}
 	if !a.saga.Ready() {
 		reasons = append(reasons, strings.TrimSuffix("saga: not caught up with the log: "+a.saga.Status().Error, ": "))
+	}
+	if err := a.notifyTrouble(); err != nil {
+		reasons = append(reasons, "notify: "+err.Error())
 	}
 	if err := a.stripeTrouble(); err != nil {
 		reasons = append(reasons, "stripe: "+err.Error())
