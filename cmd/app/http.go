@@ -14,7 +14,6 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"github.com/orderledger/orderledger/commands"
 	"github.com/orderledger/orderledger/commands/commandapi"
 	"github.com/orderledger/orderledger/commands/reconcile"
 	"github.com/orderledger/orderledger/commands/stripepay"
@@ -88,7 +87,7 @@ func (a *App) register(mux *http.ServeMux, stopping <-chan struct{}) {
 	config.Security = []map[string][]string{{"token": {}}}
 	api := humago.New(mux, config)
 	commandapi.Register(api, commandapi.Deps{
-		Handler: a.handler, Placer: a.placer, Tokens: a.tokens, Notices: commands.Notices{Handler: a.handler},
+		Handler: a.handler, Placer: a.placer, Tokens: a.tokens, Notices: a.notices(),
 		Log: a.store, Codec: a.codec, Now: a.now, Logger: a.log,
 	})
 	queryapi.Register(api, queryapi.Deps{
@@ -106,6 +105,7 @@ func (a *App) register(mux *http.ServeMux, stopping <-chan struct{}) {
 		Done: stopping, Now: a.now, Logger: a.log,
 	})
 	a.registerOperations(api)
+	a.registerPreview(api)
 	mux.HandleFunc("/v1/", func(w http.ResponseWriter, r *http.Request) {
 		if allowed := methods(mux, r); len(allowed) > 0 {
 			w.Header().Set("Allow", strings.Join(allowed, ", "))
@@ -223,7 +223,7 @@ func (a *App) refusePage() commandapi.Refuse {
 
 func (a *App) pageDeps() dashboard.Deps {
 	return dashboard.Deps{
-		Reader: a.model, Waiter: a.projector, Log: a.store, Codec: a.codec, Acts: acts{a}, Now: a.now, Logger: a.log,
+		Reader: a.model, Waiter: a.projector, Log: a.store, Codec: a.codec, Acts: acts{a}, Mail: mailbox{a}, Now: a.now, Logger: a.log,
 		Sandbox: a.config.Stripe == "sandbox",
 		SignIn:  "Sign in with an API token as the password; an administrator makes one with: orderledger token create",
 	}

@@ -77,11 +77,13 @@ func (a *App) openNotify() (err error) {
 		}
 	}
 	a.telling.runner, err = notify.New(notify.Config{
-		Log: a.store, Codec: a.codec, Notices: commands.Notices{Handler: a.handler}, Kinds: a.kinds(emails), History: history,
+		Log: a.store, Codec: a.codec, Notices: a.notices(), Kinds: a.kinds(emails), History: history,
 		Now: a.now, Logger: a.log, SnapshotPath: snapshot,
 	})
 	return err
 }
+
+func (a *App) notices() commands.Notices { return commands.Notices{Handler: a.handler} }
 
 // kinds are all that people are told of.
 func (a *App) kinds(emails *notify.Lane) []notify.Kind {
@@ -136,9 +138,6 @@ func (a *App) openMail() (*notify.Lane, error) {
 	}
 	return &notify.Lane{Channel: channel, Rate: m.Rate}, nil
 }
-
-// errNoOutbox is said where e-mails are sent, and not kept.
-var errNoOutbox = errors.New("e-mails are sent by SMTP, and not kept here")
 
 // notifyTrouble is what keeps people from being told; nil when nothing does.
 func (a *App) notifyTrouble() error {
