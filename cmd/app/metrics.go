@@ -35,6 +35,12 @@ func (a *App) metrics() *prometheus.Registry {
 	gauge("saga_hints", "Events of Stripe's that nobody has looked at yet.", func(context.Context) float64 { return float64(a.saga.Status().Hints) })
 	gauge("saga_holds", "Holds that are watched until they are taken or run out.", func(context.Context) float64 { return float64(a.saga.Status().Holds) })
 	gauge("saga_parked", "Requests to Stripe that wait for a person.", func(context.Context) float64 { return float64(a.saga.Status().Parked) })
+	gauge("notices_open", "Notices that are wanted and have no answer, those whose time has not come among them.", func(context.Context) float64 {
+		return float64(a.telling.runner.Status().Open)
+	})
+	gauge("notices_retrying", "Messages that were refused for now and are sent again later.", func(context.Context) float64 {
+		return float64(a.telling.runner.Status().Retrying)
+	})
 	r.MustRegister(a.stripeMetrics()...)
 	r.MustRegister(a.webhookMetrics()...)
 	return r

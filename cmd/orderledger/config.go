@@ -47,6 +47,7 @@ func serveFlags(f *pflag.FlagSet) {
 	f.Float64("rate-limit", d.RateLimit, "requests per second and client")
 	f.Bool("webhook-allow-private", d.WebhookAllowPrivate, "let webhooks go out to this machine and to private networks, and by http")
 	f.String("webhook-key-file", d.WebhookKey, "file of the key that webhooks' signing secrets are derived from (default webhooks/key in the data folder)")
+	mailFlags(f, d.Mail)
 	f.String("log-level", d.LogLevel, "debug, info, warn or error")
 	f.String("log-format", d.LogFormat, "text or json")
 }
@@ -98,6 +99,7 @@ func readConfig(flags *pflag.FlagSet, path string, environ []string) (app.Config
 		LogLevel: k.String("log-level"), LogFormat: k.String("log-format"),
 		StripeWebhookSecret: k.String("stripe-webhook-secret-file"), ReconcileFirst: k.Bool("reconcile-first"),
 		WebhookAllowPrivate: k.Bool("webhook-allow-private"), WebhookKey: k.String("webhook-key-file"),
+		Mail: readMail(k),
 	}
 	var err error
 	c.Manufacturers, err = manufacturer.Parse(k.Raw()[manufacturer.Key])

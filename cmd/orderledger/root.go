@@ -98,7 +98,7 @@ func (c *cli) root() *cobra.Command {
 	f.BoolVarP(&c.quiet, "quiet", "q", false, "print no progress and no remarks")
 	root.AddCommand(
 		c.demo(), c.serve(), c.importOrders(), c.order(), c.parked(), c.obligations(), c.tabs(), c.token(), c.store(), c.projections(),
-		c.audit(), c.money(), c.webhook(), c.version(),
+		c.audit(), c.money(), c.notify(), c.webhook(), c.version(),
 	)
 	return root
 }
