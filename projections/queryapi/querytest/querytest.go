@@ -194,12 +194,13 @@ func (l *Ledger) Parked(ctx context.Context, cursor string, limit int) (projecti
 func (l *Ledger) Counts(ctx context.Context) (projections.Counts, error) {
 	all, head, err := l.orders(ctx)
 	c := projections.Counts{Tabs: map[domain.Tab]int64{}, Position: head}
+	now := Start.Add(time.Duration(head) * time.Minute) // Now, while events may be added
 	for _, o := range all {
 		c.Tabs[o.Tab()]++
 		if o.Pending.Parked {
 			c.Parked++
 		}
-		if slices.Contains(o.Badges(l.Now()), domain.BadgeConfirmationDue) {
+		if slices.Contains(o.Badges(now), domain.BadgeConfirmationDue) {
 			c.Due++
 		}
 		if o.ConfirmationMissed && o.Status() == domain.StatusPlaced {
