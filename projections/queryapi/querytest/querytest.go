@@ -247,6 +247,7 @@ func cut[T any](all []T, cursor string, limit int) (page []T, next string, err e
 func (l *Ledger) Counts(ctx context.Context) (projections.Counts, error) {
 	all, head, err := l.orders(ctx)
 	c := projections.Counts{Tabs: map[domain.Tab]int64{}, Position: head}
+	now := Start.Add(time.Duration(head) * time.Minute) // Now, while events may be added
 	for _, o := range all {
 		c.Tabs[o.Tab()]++
 		if o.Pending.Parked {
@@ -255,7 +256,7 @@ func (l *Ledger) Counts(ctx context.Context) (projections.Counts, error) {
 		if _, owes := o.Owes(); owes {
 			c.Owed++
 		}
-		if slices.Contains(o.Badges(l.Now()), domain.BadgeConfirmationDue) {
+		if slices.Contains(o.Badges(now), domain.BadgeConfirmationDue) {
 			c.Due++
 		}
 		if o.ConfirmationMissed && o.Status() == domain.StatusPlaced {
