@@ -217,6 +217,14 @@ func TestCompanionsMustBeWhereTheyBelong(t *testing.T) {
 		{"access-t1", eventstore.TokenRevoked{}, "first"},
 		{"access-t1", eventstore.PaymentClaimed{}, "payment-"},
 		{"payment-pi_new", eventstore.PaymentClaimed{}, "only be the first"},
+		{"access-t1", eventstore.NotificationSent{}, "notice-"},
+		{"notice-kinds", eventstore.NotificationSent{}, "an order's notices"},
+		{eventstore.NoticeStream(uuid.Max), eventstore.NotificationSent{Notice: uuid.Max}, "named after"},
+		{eventstore.NoticeStream(uuid.Max), eventstore.NotificationFailed{Notice: uuid.Max}, "named after"},
+		{eventstore.NoticeStream(uuid.Max), eventstore.NotificationRequested{Notice: uuid.Max}, "named after"},
+		{eventstore.NoticeStream(uuid.Max), eventstore.NotificationsBegan{}, "notice-kinds"},
+		{eventstore.BatchStream(uuid.Max), eventstore.NotificationsBatched{}, "it belongs in"},
+		{"notice-kinds", domain.Accepted{}, "order-"},
 	} {
 		b := newBook()
 		if c.stream == "payment-pi_new" {
