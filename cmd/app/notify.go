@@ -13,6 +13,7 @@ import (
 	"github.com/orderledger/orderledger/commands"
 	"github.com/orderledger/orderledger/commands/notify"
 	"github.com/orderledger/orderledger/commands/notify/letter"
+	"github.com/orderledger/orderledger/commands/notify/maker"
 	"github.com/orderledger/orderledger/commands/notify/post"
 )
 
@@ -76,8 +77,12 @@ func (a *App) openNotify() (err error) {
 			return fmt.Errorf("--data: %w", err)
 		}
 	}
+	kinds, err := a.kinds(emails)
+	if err != nil {
+		return err
+	}
 	a.telling.runner, err = notify.New(notify.Config{
-		Log: a.store, Codec: a.codec, Notices: a.notices(), Kinds: a.kinds(emails), History: history,
+		Log: a.store, Codec: a.codec, Notices: a.notices(), Kinds: kinds, History: history,
 		Now: a.now, Logger: a.log, SnapshotPath: snapshot,
 	})
 	return err
@@ -86,16 +91,37 @@ func (a *App) openNotify() (err error) {
 func (a *App) notices() commands.Notices { return commands.Notices{Handler: a.handler} }
 
 // kinds are all that people are told of.
-func (a *App) kinds(emails *notify.Lane) []notify.Kind {
+func (a *App) kinds(emails *notify.Lane) ([]notify.Kind, error) {
 	m := a.config.Mail
 	if m.Notify != NotifyOn {
-		return nil
+		return nil, nil
 	}
 	kinds := a.telling.writer.CustomerKinds(emails, m.also())
 	if m.DealerAddress != "" {
 		kinds = append(kinds, a.telling.writer.DealerKinds(emails)...)
 	}
-	return kinds
+	publisher := maker.NewNats(a.natsForOthers())
+	a.onClose(publisher.Close)
+	missed, told, err := maker.Kind(maker.Config{
+		Book: a.config.Manufacturers, ReadSecrets: func(path string) ([]string, error) { return readLines(path, a.log) },
+		Letters: a.telling.writer, Dealer: a.telling.writer.Dealer(), Source: "urn:orderledger:" + a.config.Ledger,
+		Mail: emails.Channel, Poster: a.webhooks.sender, Nats: publisher,
+	})
+	if told {
+		kinds = append(kinds, missed)
+	}
+	return kinds, err
+}
+
+// natsForOthers is the log's own NATS server with its credentials; empty when nobody else could reach it.
+func (a *App) natsForOthers() (url, credentials string) {
+	switch {
+	case external(a.config.Store):
+		return a.config.Store, a.config.NATSCreds
+	case a.config.NATSListen != "":
+		return "nats://" + a.config.NATSListen, ""
+	}
+	return "", ""
 }
 
 // openMail is the way by which e-mails go.
