@@ -15,6 +15,7 @@ import (
 	"github.com/orderledger/orderledger/commands/notify/letter"
 	"github.com/orderledger/orderledger/commands/notify/maker"
 	"github.com/orderledger/orderledger/commands/notify/post"
+	"github.com/orderledger/orderledger/domain/eventstore"
 )
 
 // telling is how people are told: the one place where kinds of notices meet the ways out.
@@ -176,13 +177,29 @@ func (a *App) notifyTrouble() error {
 	return errors.New("not caught up with the log")
 }
 
+// beginTimeout bounds how long the log may be away when a ledger begins.
+const beginTimeout = 20 * time.Second
+
 // beginNotify says in the log, before anything else can be appended, of what people are told from here on, and tells them.
 func (a *App) beginNotify(ctx context.Context) error {
 	if a.config.Mail.Notify == NotifyElsewhere {
 		return nil
 	}
-	if err := a.telling.runner.Begin(ctx); err != nil {
-		return err
+	patience, cancel := context.WithTimeout(ctx, beginTimeout)
+	defer cancel()
+	for {
+		err := a.telling.runner.Begin(patience)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, eventstore.ErrUnavailable) {
+			return err
+		}
+		select {
+		case <-patience.Done():
+			return errors.Join(err, ctx.Err())
+		case <-time.After(beginTimeout / 50):
+		}
 	}
 	a.parts.Go(func() { a.part(a.background, "notify", a.telling.runner.Run) })
 	return nil

@@ -116,7 +116,7 @@ func New(cfg Config) (*Runner, error) {
 }
 
 // Begin says in the log of which kinds people are told from here on, if that is a change. Call it before anything else can be
-// appended: what is in the log before it is the past, and never told. Run refuses to run without it. Errors: those of the log.
+// appended: what is in the log before it is the past, and never told. Without it Run tells what the log says that people are told. Errors: those of the log.
 func (r *Runner) Begin(ctx context.Context) error {
 	names := make([]string, 0, len(r.kinds))
 	for name := range r.kinds {

@@ -169,8 +169,10 @@ func fields(o domain.Order, v domain.Verb) []field {
 	case domain.VerbShip:
 		return []field{{Kind: "tracking", Label: "Tracking numbers", Hint: "Optional", Rows: rows(nil)}}
 	case domain.VerbTracking:
-		return []field{{Kind: "tracking", Label: "Tracking numbers", Hint: "These replace the ones before", Rows: rows(o.Tracking)},
-			{Name: "resend", Kind: "check", Label: "Send the customer the e-mail of the shipment again"}}
+		return []field{
+			{Kind: "tracking", Label: "Tracking numbers", Hint: "These replace the ones before", Rows: rows(o.Tracking)},
+			{Name: "resend", Kind: "check", Label: "Send the customer the e-mail of the shipment again"},
+		}
 	case domain.VerbRefund, domain.VerbCancel:
 		return []field{reason}
 	case domain.VerbReauthorize:

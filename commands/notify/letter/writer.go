@@ -153,7 +153,7 @@ func (w *Writer) Render(name string, about any) (notify.Message, error) {
 	}
 	m := notify.Message{Subject: strings.TrimSpace(subject.String()), Text: tidy(plain.String()), HTML: strings.TrimSpace(rich.String()) + "\n"}
 	if m.Subject == "" || strings.ContainsAny(m.Subject, "\r\n") || utf8.RuneCountInString(m.Subject) > maxSubject {
-		return m, fmt.Errorf("%s: the subject must be one line of 1 to %d characters, and is %q", name, maxSubject, m.Subject)
+		return m, fmt.Errorf("%s: the subject must be one line of 1 to %d characters", name, maxSubject) // it may hold a name
 	}
 	return m, nil
 }
