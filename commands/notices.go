@@ -13,6 +13,12 @@ import (
 	"github.com/orderledger/orderledger/domain/eventstore"
 )
 
+// ShippedNotice is the kind of notice that tells a customer of a shipment.
+const ShippedNotice = "customer.shipped"
+
+// NotNotified is the code of the rejection that nobody is told of facts of a kind now.
+const NotNotified domain.Code = "not_notified"
+
 // NoticeNotFound is the code of the rejection that nobody was, or is to be, told what is to be sent again.
 const NoticeNotFound domain.Code = "notice_not_found"
 
@@ -32,7 +38,8 @@ type Kept struct {
 	Replayed bool // the same command kept it before
 }
 
-// Begin makes these the kinds of facts that people are told of from here on. It appends only when that is a change. Errors:
+// Begin makes these the kinds of facts that people are told of from here on. It appends only when that is a change; that
+// nobody is ever told anything needs no saying. Errors:
 // those of the log.
 func (n Notices) Begin(ctx context.Context, kinds []string, historyHours int) error {
 	want := eventstore.NotificationsBegan{Kinds: slices.Sorted(slices.Values(kinds)), HistoryHours: historyHours}
@@ -43,6 +50,9 @@ func (n Notices) Begin(ctx context.Context, kinds []string, historyHours int) er
 		}
 		if is, ok := tail.event.(eventstore.NotificationsBegan); ok && is.HistoryHours == want.HistoryHours && slices.Equal(is.Kinds, want.Kinds) {
 			return nil
+		}
+		if tail.event == nil && len(kinds) == 0 {
+			return nil // nobody was ever told anything
 		}
 		said, err := json.Marshal(want)
 		if err != nil {
@@ -184,8 +194,8 @@ func (n Notices) Answered(ctx context.Context, order, notice, request uuid.UUID)
 }
 
 // Resend asks for something that people were told, or could not be told, to be sent once more. What is asked for already and
-// has no answer yet is not asked for twice. r's Command and Claims are not used. Errors: rejections order_not_found and
-// notice_not_found, ErrKeyReused, those of the log.
+// has no answer yet is not asked for twice. r's Command and Claims are not used. Errors: rejections order_not_found,
+// notice_not_found and not_notified, ErrKeyReused, those of the log.
 func (n Notices) Resend(ctx context.Context, r Request, notice uuid.UUID) (Kept, error) {
 	_, position, err := n.Handler.Load(ctx, r.OrderID)
 	if err != nil {
@@ -202,6 +212,9 @@ func (n Notices) Resend(ctx context.Context, r Request, notice uuid.UUID) (Kept,
 		}
 	}
 	t := list[i]
+	if err := n.Tells(ctx, t.Kind); err != nil {
+		return Kept{}, err
+	}
 	tail, err := n.tail(ctx, eventstore.NoticeStream(r.OrderID), r.CommandID)
 	switch {
 	case err != nil:
@@ -214,23 +227,38 @@ func (n Notices) Resend(ctx context.Context, r Request, notice uuid.UUID) (Kept,
 	}, r)
 }
 
-// ResendOf asks for what people were told of an order's last event of a type to be sent as things are now, whether or not it
-// was sent before. It returns false when there is no such event. Errors: as Resend.
-func (n Notices) ResendOf(ctx context.Context, r Request, eventType, kind, recipient string) (Kept, bool, error) {
-	last := uuid.Nil
+// ResendShipped asks for a customer to be told of their order's shipment as things are now, whether or not they were told before.
+// Errors: the rejections not_notified and, for an order that has not shipped, notice_not_found; those of the log.
+func (n Notices) ResendShipped(ctx context.Context, r Request) (Kept, error) {
+	if err := n.Tells(ctx, ShippedNotice); err != nil {
+		return Kept{}, err
+	}
+	shipped := uuid.Nil
 	for e, err := range n.Handler.log.ReadStream(ctx, eventstore.OrderStream(r.OrderID), eventstore.NoStream) {
 		if err != nil {
-			return Kept{}, false, err
+			return Kept{}, err
 		}
-		if e.Type == eventType {
-			last = e.ID
+		if e.Type == (domain.Shipped{}).EventType() {
+			shipped = e.ID
 		}
 	}
-	if last == uuid.Nil {
-		return Kept{}, false, nil
+	if shipped == uuid.Nil {
+		return Kept{}, &domain.Rejection{Code: NoticeNotFound, Kind: domain.Missing, Message: "The order has not shipped."}
 	}
-	kept, err := n.keep(ctx, eventstore.NoticeStream(r.OrderID), eventstore.NotificationRequested{
-		Notice: eventstore.NoticeID(last, kind, recipient), Kind: kind, Recipient: recipient, Event: last,
+	const customer = "customer"
+	return n.keep(ctx, eventstore.NoticeStream(r.OrderID), eventstore.NotificationRequested{
+		Notice: eventstore.NoticeID(shipped, ShippedNotice, customer), Kind: ShippedNotice, Recipient: customer, Event: shipped,
 	}, r)
-	return kept, true, err
+}
+
+// Tells is nil when people are told of facts of a kind now, else a rejection not_notified. Errors: those of the log, too.
+func (n Notices) Tells(ctx context.Context, kind string) error {
+	tail, err := n.tail(ctx, eventstore.NoticeKindsStream)
+	if err != nil {
+		return err
+	}
+	if is, ok := tail.event.(eventstore.NotificationsBegan); ok && slices.Contains(is.Kinds, kind) {
+		return nil
+	}
+	return &domain.Rejection{Code: NotNotified, Message: "Nobody is told of that now: these notices are switched off."}
 }

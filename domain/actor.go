@@ -56,6 +56,7 @@ const (
 	PermOperate Permission = "operate" // rebuild projections
 
 	PermReconcile Permission = "reconcile" // compare the ledger with Stripe
+	PermNotify    Permission = "notify"    // send people again what they were told
 )
 
 var (
@@ -76,9 +77,9 @@ func (r Role) May(p Permission) bool {
 	case Shop:
 		return p == PermReadOwn || p == Permission(VerbPlace)
 	case Clerk:
-		return p == PermRead || clerk
+		return p == PermRead || p == PermNotify || clerk
 	case Manager:
-		return p == PermRead || p == PermReconcile || clerk || slices.Contains(managerVerbs, Verb(p))
+		return p == PermRead || p == PermReconcile || p == PermNotify || clerk || slices.Contains(managerVerbs, Verb(p))
 	}
 	return false
 }

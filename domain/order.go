@@ -57,6 +57,10 @@ type Order struct {
 	Notes    []Note
 	Disputes []Dispute
 	External []ExternalChange
+
+	// Untold are the notices that could not be delivered. They are no events of the order, so Evolve never sets them: read models
+	// do, which know the notices too.
+	Untold []uuid.UUID `json:",omitempty"`
 }
 
 // Act is a money act in flight.

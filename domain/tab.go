@@ -137,12 +137,14 @@ const (
 	BadgeCancelFailed          Badge = "cancel_failed"
 	BadgeDisputed              Badge = "disputed"
 	BadgeParked                Badge = "parked"
+	BadgeNotificationFailed    Badge = "notification_failed"
 )
 
 // Badges lists all badges in the order of API.md. Two of them come with the clock (TimedBadges), the others with events.
 var Badges = []Badge{
 	BadgeCaptureFailed, BadgeAuthorizationExpiring, BadgeAuthorizationExpired, BadgeConfirmationDue, BadgeConfirmationMissed,
 	BadgeEntryOwed, BadgeReversalOwed, BadgeRefundPending, BadgeRefundFailed, BadgeCancelFailed, BadgeDisputed, BadgeParked,
+	BadgeNotificationFailed,
 }
 
 // ExpiryWarning is how long before its end a hold is badged as expiring.
@@ -179,6 +181,7 @@ func (o Order) Badges(now time.Time) []Badge {
 		BadgeCancelFailed:          o.CancelFailed,
 		BadgeDisputed:              o.Disputed(),
 		BadgeParked:                o.Pending.Parked,
+		BadgeNotificationFailed:    len(o.Untold) > 0,
 	}
 	badges := []Badge{}
 	for _, b := range Badges {

@@ -39,11 +39,23 @@ func (a acts) Do(ctx context.Context, act dashboard.Act) (eventstore.Position, e
 	if act.Verb == domain.VerbNote {
 		request.IfVersion = nil // a note is right whatever happened meanwhile
 	}
+	if act.Verb == domain.VerbTracking && act.Form.Resend {
+		if err := a.app.notices().Tells(ctx, commands.ShippedNotice); err != nil {
+			return 0, err
+		}
+	}
 	var res commands.Result
 	if act.Verb == domain.VerbReauthorize {
 		res, err = a.app.placer.Reauthorize(ctx, commands.ReauthorizeRequest{Request: request, PaymentIntent: act.Form.PaymentIntent})
 	} else {
 		res, err = a.app.handler.Handle(ctx, request)
+	}
+	if err == nil && act.Verb == domain.VerbTracking && act.Form.Resend {
+		again := request
+		again.CorrelationID, again.CausationID = id.String(), res.EventID
+		var kept commands.Kept
+		kept, err = a.app.notices().ResendShipped(ctx, again)
+		res.Position = max(res.Position, kept.Position)
 	}
 	if stale := (*commands.StaleError)(nil); errors.As(err, &stale) {
 		return 0, &dashboard.StaleError{Expected: stale.Expected, Actual: stale.Actual}

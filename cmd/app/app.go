@@ -51,6 +51,7 @@ type App struct {
 	model     *tabs.DB
 	projector *projections.Projector
 	saga      *saga.Saga
+	telling   telling
 	listener  net.Listener
 	server    *http.Server
 	serving   chan struct{}
@@ -105,6 +106,9 @@ func New(ctx context.Context, c Config, out io.Writer, hooks Hooks) (_ *App, err
 		SnapshotPath: a.snapshotPath(), ReconcileFirst: c.ReconcileFirst,
 	})
 	if err != nil {
+		return nil, err
+	}
+	if err := a.openNotify(); err != nil {
 		return nil, err
 	}
 	a.listener, err = net.Listen("tcp", c.Listen)
@@ -205,6 +209,9 @@ func (a *App) WaitFor(ctx context.Context, position eventstore.Position) error {
 // the projector stop, and everything is closed. The error is nil after a clean stop.
 func (a *App) Run(ctx context.Context) error {
 	defer a.close()
+	if err := a.beginNotify(ctx); err != nil {
+		return err
+	}
 	a.parts.Go(func() { a.part(a.background, "projections", a.projector.Run) })
 	a.parts.Go(func() { a.part(a.background, "saga", a.saga.Run) })
 	a.parts.Go(func() { a.watchStripe(a.background) })

@@ -36,6 +36,8 @@ type Config struct {
 	ReconcileFirst bool
 	// Manufacturers are those that the ledger knows; the others are its default's.
 	Manufacturers manufacturer.Book `json:"-"` // made of a file, not of flags: see manufacturer.Parse
+
+	Mail Mail
 }
 
 // Default is what `serve` does without options.
@@ -43,7 +45,7 @@ func Default() Config {
 	return Config{
 		Data: "orderledger-data", Store: "nats", Ledger: "orderledger", Listen: "127.0.0.1:8080",
 		Durability: string(eventstore.Group), Replicas: 1, Stripe: "sandbox", RateLimit: 10_000,
-		LogLevel: "info", LogFormat: "text",
+		LogLevel: "info", LogFormat: "text", Mail: defaultMail(),
 	}
 }
 
@@ -93,7 +95,7 @@ func (c Config) Validate() error {
 	if c.RateLimit <= 0 {
 		errs = append(errs, errors.New("--rate-limit: must be above zero"))
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, c.Mail.validate())...)
 }
 
 func external(store string) bool {

@@ -87,7 +87,8 @@ func (a *App) register(mux *http.ServeMux, stopping <-chan struct{}) {
 	config.Security = []map[string][]string{{"token": {}}}
 	api := humago.New(mux, config)
 	commandapi.Register(api, commandapi.Deps{
-		Handler: a.handler, Placer: a.placer, Tokens: a.tokens, Log: a.store, Codec: a.codec, Now: a.now, Logger: a.log,
+		Handler: a.handler, Placer: a.placer, Tokens: a.tokens, Notices: a.notices(),
+		Log: a.store, Codec: a.codec, Now: a.now, Logger: a.log,
 	})
 	queryapi.Register(api, queryapi.Deps{
 		Reader: a.model, Waiter: a.projector, Log: a.store, Codec: a.codec, Now: a.now, Problem: a.problem, Done: stopping,
@@ -104,6 +105,7 @@ func (a *App) register(mux *http.ServeMux, stopping <-chan struct{}) {
 		Done: stopping, Now: a.now, Logger: a.log,
 	})
 	a.registerOperations(api)
+	a.registerPreview(api)
 	mux.HandleFunc("/v1/", func(w http.ResponseWriter, r *http.Request) {
 		if allowed := methods(mux, r); len(allowed) > 0 {
 			w.Header().Set("Allow", strings.Join(allowed, ", "))
@@ -221,7 +223,7 @@ func (a *App) refusePage() commandapi.Refuse {
 
 func (a *App) pageDeps() dashboard.Deps {
 	return dashboard.Deps{
-		Reader: a.model, Waiter: a.projector, Log: a.store, Codec: a.codec, Acts: acts{a}, Now: a.now, Logger: a.log,
+		Reader: a.model, Waiter: a.projector, Log: a.store, Codec: a.codec, Acts: acts{a}, Mail: mailbox{a}, Now: a.now, Logger: a.log,
 		Sandbox: a.config.Stripe == "sandbox",
 		SignIn:  "Sign in with an API token as the password; an administrator makes one with: orderledger token create",
 	}
@@ -238,6 +240,9 @@ func (a *App) Ready(ctx context.Context) []string {
 	}
 	if !a.saga.Ready() {
 		reasons = append(reasons, strings.TrimSuffix("saga: not caught up with the log: "+a.saga.Status().Error, ": "))
+	}
+	if err := a.notifyTrouble(); err != nil {
+		reasons = append(reasons, "notify: "+err.Error())
 	}
 	if err := a.stripeTrouble(); err != nil {
 		reasons = append(reasons, "stripe: "+err.Error())

@@ -33,6 +33,12 @@ func (a *App) metrics() *prometheus.Registry {
 	})
 	gauge("saga_open", "Requests to Stripe without an answer.", func(context.Context) float64 { return float64(a.saga.Status().Open) })
 	gauge("saga_parked", "Requests to Stripe that wait for a person.", func(context.Context) float64 { return float64(a.saga.Status().Parked) })
+	gauge("notices_open", "Notices that are wanted and have no answer, those whose time has not come among them.", func(context.Context) float64 {
+		return float64(a.telling.runner.Status().Open)
+	})
+	gauge("notices_retrying", "Messages that were refused for now and are sent again later.", func(context.Context) float64 {
+		return float64(a.telling.runner.Status().Retrying)
+	})
 	r.MustRegister(a.stripeMetrics()...)
 	return r
 }

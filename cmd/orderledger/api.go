@@ -113,6 +113,7 @@ type words struct {
 	reference, reason, payment, text, evidence string
 	decision                                   domain.Decision
 	parcels                                    []domain.Tracking
+	resend                                     bool // tracking
 }
 
 // perform gives an order a command. version counts for those that the server wants one for.
@@ -125,6 +126,9 @@ func perform(ctx context.Context, cl *client.Client, id uuid.UUID, verb domain.V
 	case domain.VerbShip:
 		return cl.Ship(ctx, id, version, w.parcels, o...)
 	case domain.VerbTracking:
+		if w.resend {
+			return cl.CorrectTrackingAndTell(ctx, id, w.parcels, o...)
+		}
 		return cl.CorrectTracking(ctx, id, w.parcels, o...)
 	case domain.VerbRefund:
 		return cl.Refund(ctx, id, version, w.reason, o...)

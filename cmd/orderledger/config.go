@@ -45,6 +45,7 @@ func serveFlags(f *pflag.FlagSet) {
 	f.String("sandbox-url", d.SandboxURL, "a sandbox Stripe that runs elsewhere (default one of its own)")
 	f.Bool("no-anonymous", d.NoAnonymous, "want a token of everybody, on loopback too")
 	f.Float64("rate-limit", d.RateLimit, "requests per second and client")
+	mailFlags(f, d.Mail)
 	f.String("log-level", d.LogLevel, "debug, info, warn or error")
 	f.String("log-format", d.LogFormat, "text or json")
 }
@@ -95,6 +96,7 @@ func readConfig(flags *pflag.FlagSet, path string, environ []string) (app.Config
 		SandboxURL: k.String("sandbox-url"), NoAnonymous: k.Bool("no-anonymous"), RateLimit: k.Float64("rate-limit"),
 		LogLevel: k.String("log-level"), LogFormat: k.String("log-format"),
 		StripeWebhookSecret: k.String("stripe-webhook-secret-file"), ReconcileFirst: k.Bool("reconcile-first"),
+		Mail: readMail(k),
 	}
 	var err error
 	c.Manufacturers, err = manufacturer.Parse(k.Raw()[manufacturer.Key])

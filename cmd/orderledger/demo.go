@@ -21,6 +21,7 @@ import (
 func (c *cli) demo() *cobra.Command {
 	cfg := app.Default()
 	cfg.Data, cfg.LogLevel = "", "error"
+	cfg.Mail.DealerName, cfg.Mail.DealerAddress = "Sample Parts", "counter@dealer.example" // nobody gets it
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Serve in the sandbox with sample orders at every stage",

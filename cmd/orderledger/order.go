@@ -199,6 +199,9 @@ func (a act) flags(cmd *cobra.Command, f *actFlags) {
 	}
 	if a.tracking {
 		fs.StringArrayVar(&f.tracking, "tracking", nil, "carrier:number; once for each parcel")
+		if a.verb == domain.VerbTracking {
+			fs.BoolVar(&f.resend, "resend", false, "send the customer the e-mail of the shipment again, with these numbers")
+		}
 	}
 	if a.reason {
 		fs.StringVar(&f.reason, "reason", "", "why")

@@ -97,7 +97,7 @@ func (c *cli) root() *cobra.Command {
 	f.BoolVar(&c.noColor, "no-color", false, "print without colours (NO_COLOR does it, too)")
 	f.BoolVarP(&c.quiet, "quiet", "q", false, "print no progress and no remarks")
 	root.AddCommand(
-		c.demo(), c.serve(), c.importOrders(), c.order(), c.parked(), c.tabs(), c.token(), c.store(), c.projections(), c.audit(), c.money(),
+		c.demo(), c.serve(), c.importOrders(), c.order(), c.parked(), c.tabs(), c.token(), c.store(), c.projections(), c.audit(), c.money(), c.notify(),
 		c.version(),
 	)
 	return root

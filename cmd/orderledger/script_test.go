@@ -26,9 +26,9 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"orderledger": main})
 }
 
-// TestScripts runs testdata/*.txtar. Beside testscript's own commands they have: ledger start DIR [DURABILITY|stuck] and ledger
+// TestScripts runs testdata/*.txtar. Beside testscript's own commands they have: ledger start DIR [DURABILITY|stuck|telling] and ledger
 // stop, a ledger in the test's process that the client commands find by themselves (stuck: its Stripe takes no order's first
-// capture, so that it is parked); sample FILE [N], which writes the first N sample orders; exits CODE COMMAND…; token CREATED FILE.
+// capture, so that it is parked; telling: customers are told, into its outbox); sample FILE [N], which writes the first N sample orders; exits CODE COMMAND…; token CREATED FILE.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
@@ -69,7 +69,10 @@ func ledger(ts *testscript.TestScript, neg bool, args []string) {
 			Payments: func(p commands.Payments) commands.Payments { return declining{p, badCards(orders)} }, // as in the demo
 		}
 		c := app.Default()
+		c.Mail.Notify = app.NotifyOff // scripts count events; receipts come when they come
 		switch {
+		case len(args) == 3 && args[2] == "telling":
+			c.Mail.Notify = app.NotifyOn
 		case len(args) == 3 && args[2] == "stuck":
 			hooks.Payments = func(p commands.Payments) commands.Payments { return &sticking{Payments: p, seen: map[string]bool{}} }
 		case len(args) == 3:
@@ -89,7 +92,7 @@ func ledger(ts *testscript.TestScript, neg bool, args []string) {
 		})
 		ts.Setenv("ORDERLEDGER_SERVER", a.URL())
 	default:
-		ts.Fatalf("ledger start DIR [DURABILITY|stuck], or ledger stop")
+		ts.Fatalf("ledger start DIR [DURABILITY|stuck|telling], or ledger stop")
 	}
 }
 

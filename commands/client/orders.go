@@ -64,6 +64,7 @@ type (
 	}
 	tracking struct {
 		Tracking []domain.Tracking `json:"tracking"`
+		Resend   bool              `json:"resend,omitempty"`
 	}
 	shipment struct {
 		Tracking []domain.Tracking `json:"tracking,omitempty"`
@@ -121,7 +122,15 @@ func (c *Client) CorrectTracking(ctx context.Context, id uuid.UUID, parcels []do
 	if parcels == nil {
 		parcels = []domain.Tracking{}
 	}
-	return c.act(ctx, id, domain.VerbTracking, tracking{parcels}, opts)
+	return c.act(ctx, id, domain.VerbTracking, tracking{Tracking: parcels}, opts)
+}
+
+// CorrectTrackingAndTell replaces the tracking numbers of a shipped order, and sends the customer the e-mail of the shipment again.
+func (c *Client) CorrectTrackingAndTell(ctx context.Context, id uuid.UUID, parcels []domain.Tracking, opts ...Option) (Answer, error) {
+	if parcels == nil {
+		parcels = []domain.Tracking{}
+	}
+	return c.act(ctx, id, domain.VerbTracking, tracking{Tracking: parcels, Resend: true}, opts)
 }
 
 // Archive puts a finished order out of the way.

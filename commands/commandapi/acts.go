@@ -17,10 +17,11 @@ func (s *server) registerActs() {
 	registerAct(s, act[TrackingBody]{
 		verb: domain.VerbTracking, summary: "Correct the tracking numbers", required: true,
 		description: "Replaces the tracking numbers of a shipped order.",
-		codes:       []domain.Code{domain.NotShipped, domain.IsArchived},
+		codes:       []domain.Code{domain.NotShipped, domain.IsArchived, commands.NotNotified},
 		command: func(b TrackingBody, _ uuid.UUID) (domain.Command, error) {
 			return domain.CorrectTracking{Tracking: b.Tracking}, nil
 		},
+		carryOut: s.correctTracking,
 	})
 	registerAct(s, plainAct(domain.VerbArchive, "Archive an order", "Puts a finished order out of the way.", domain.Archive{},
 		domain.NotFinished, domain.EntryOwed, domain.ReversalOwed, domain.OperationInFlight))

@@ -357,7 +357,7 @@ func TestOpenAPIDescribesEveryEndpoint(t *testing.T) {
 	if err := json.NewDecoder(res.Body).Decode(&doc); err != nil {
 		t.Fatal(err)
 	}
-	if doc.OpenAPI != "3.1.0" || len(doc.Paths) != 16 {
+	if doc.OpenAPI != "3.1.0" || len(doc.Paths) != 17 {
 		t.Fatalf("openapi %s with %d paths", doc.OpenAPI, len(doc.Paths))
 	}
 	for p, item := range doc.Paths {

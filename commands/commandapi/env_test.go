@@ -62,7 +62,8 @@ func (e *env) start() {
 	quiet := slog.New(slog.DiscardHandler)
 	commandapi.Register(e.api, commandapi.Deps{
 		Handler: h, Placer: &commands.Placer{Handler: h, Payments: e.pay, Calendar: commands.DefaultCalendar(), Authorize: true}, Tokens: e.tokens,
-		Log: e.log, Codec: codec, Now: clock, Await: e.await, Logger: quiet,
+		Notices: commands.Notices{Handler: h},
+		Log:     e.log, Codec: codec, Now: clock, Await: e.await, Logger: quiet,
 	})
 	e.server = httptest.NewServer(commandapi.RequestID(commandapi.Authenticate(commandapi.Auth{Tokens: e.tokens, Log: quiet})(mux)))
 	e.t.Cleanup(e.server.Close)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/orderledger/orderledger/commands"
 	"github.com/orderledger/orderledger/commands/access"
 	"github.com/orderledger/orderledger/domain"
 )
@@ -48,7 +49,7 @@ func actCodes(versioned bool, own ...domain.Code) []domain.Code {
 // codeStatus is the status that a code is answered with, for those that are not the rules' (409).
 var codeStatus = map[domain.Code]int{
 	CodeKeyRequired: 400, CodeKeyInvalid: 400, CodeBadRequest: 400, domain.MalformedJSON: 400, CodeBadIfMatch: 400,
-	CodeUnauthenticated: 401, CodeForbidden: 403, domain.OrderNotFound: 404, access.TokenNotFound: 404, CodeTimeout: 408,
+	CodeUnauthenticated: 401, CodeForbidden: 403, domain.OrderNotFound: 404, access.TokenNotFound: 404, commands.NoticeNotFound: 404, CodeTimeout: 408,
 	CodeVersionStale: 412, CodeTooLarge: 413, CodeUnsupportedMedia: 415,
 	CodeKeyReused: 422, domain.UnknownField: 422, domain.DuplicateField: 422, domain.WrongType: 422,
 	domain.RequiredField: 422, domain.BadValue: 422, domain.TooLong: 422, domain.CardNumberRefused: 422,

@@ -26,6 +26,7 @@ type (
 	// TrackingBody is the body of tracking.
 	TrackingBody struct {
 		Tracking []domain.Tracking `json:"tracking" maxItems:"20" nullable:"false" doc:"Replaces what is there"`
+		Resend   bool              `json:"resend,omitempty" required:"false" doc:"Also send the customer the e-mail of the shipment again, with these numbers"`
 	}
 	// ReasonBody is the body of refund and cancel. No amount: a refund is always of the whole order.
 	ReasonBody struct {

@@ -38,11 +38,19 @@ type Log interface {
 	ReadStream(ctx context.Context, stream string, after eventstore.Revision) iter.Seq2[eventstore.Recorded, error]
 }
 
-// Deps is what the endpoints need. Only Await and Logger may be left out.
+// Notices asks for people to be told again; see commands.Notices.
+type Notices interface {
+	Resend(ctx context.Context, r commands.Request, notice uuid.UUID) (commands.Kept, error)
+	ResendShipped(ctx context.Context, r commands.Request) (commands.Kept, error)
+	Tells(ctx context.Context, kind string) error
+}
+
+// Deps is what the endpoints need. Only Notices, Await and Logger may be left out.
 type Deps struct {
 	Handler Handler
 	Placer  Placer
 	Tokens  Tokens
+	Notices Notices // nil: nobody is told again
 	Log     Log
 	Codec   eventstore.Codec
 	Now     func() time.Time
@@ -75,6 +83,9 @@ func Register(api huma.API, d Deps) {
 	s.registerPlace()
 	s.registerActs()
 	s.registerImports()
+	if s.Notices != nil {
+		s.registerNotices()
+	}
 	s.registerTokens()
 }
 

@@ -317,11 +317,12 @@ func TestResendOfWhatIsNotSentYet(t *testing.T) {
 		synctest.Wait()
 		w.do(id, domain.CorrectTracking{Tracking: []domain.Tracking{{Carrier: "ups", Number: "1Z2"}}})
 		refused = false
-		_, ok, err := commands.Notices{Handler: w.clerk}.ResendOf(context.Background(), commands.Request{
-			OrderID: id, CommandID: uuid.New(), Actor: erika,
-		}, "Shipped", "customer.shipped", "customer")
-		if err != nil || !ok {
-			t.Fatal(ok, err)
+		notices := commands.Notices{Handler: w.clerk}
+		if _, err := notices.ResendShipped(context.Background(), commands.Request{OrderID: id, CommandID: uuid.New(), Actor: erika}); err != nil {
+			t.Fatal(err)
+		}
+		if err := notices.Tells(context.Background(), "customer.archived"); !rejected(err, commands.NotNotified) {
+			t.Error(err)
 		}
 		p.settle()
 		p.stop()

@@ -221,6 +221,14 @@ func TestCompanionsMustBeWhereTheyBelong(t *testing.T) {
 		{"endpoint-e1", eventstore.TokenRevoked{}, "access-"},
 		{"webhook-e1", eventstore.EndpointAdded{}, "endpoint-"},
 		{"order-e1", eventstore.DeliveryParked{}, "endpoint-"},
+		{"access-t1", eventstore.NotificationSent{}, "notice-"},
+		{"notice-kinds", eventstore.NotificationSent{}, "an order's notices"},
+		{eventstore.NoticeStream(uuid.Max), eventstore.NotificationSent{Notice: uuid.Max}, "named after"},
+		{eventstore.NoticeStream(uuid.Max), eventstore.NotificationFailed{Notice: uuid.Max}, "named after"},
+		{eventstore.NoticeStream(uuid.Max), eventstore.NotificationRequested{Notice: uuid.Max}, "named after"},
+		{eventstore.NoticeStream(uuid.Max), eventstore.NotificationsBegan{}, "notice-kinds"},
+		{eventstore.BatchStream(uuid.Max), eventstore.NotificationsBatched{}, "it belongs in"},
+		{"notice-kinds", domain.Accepted{}, "order-"},
 	} {
 		b := newBook()
 		if c.stream == "payment-pi_new" {

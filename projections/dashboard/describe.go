@@ -84,7 +84,7 @@ func describeMoney(e domain.Event, c domain.Currency) (title, detail string) {
 	case domain.Resumed:
 		return "Decided: " + lower(decisionLabels[e.Decision]), join(e.Reference, e.Evidence)
 	}
-	return e.EventType(), ""
+	return describeNotice(e)
 }
 
 // byWhom says of a fact about money that nobody asked for here who did it.

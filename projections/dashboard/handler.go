@@ -37,6 +37,7 @@ type Form struct {
 	Text              string            // notes
 	PaymentIntent     string            // reauthorize; empty: authorize anew where the program can
 	Decision          domain.Decision   // resume
+	Resend            bool              // tracking: send the customer the e-mail of the shipment again
 	Tracking          []domain.Tracking // ship, tracking
 }
 
@@ -57,13 +58,14 @@ func (e *StaleError) Error() string {
 // DefaultWait is how long a page waits for the read model to show an act.
 const DefaultWait = 5 * time.Second
 
-// Deps is what the pages are made of. All but Sandbox, SignIn and Wait are required.
+// Deps is what the pages are made of. All but Mail, Sandbox, SignIn and Wait are required.
 type Deps struct {
 	Reader projections.Reader
 	Waiter queryapi.Waiter
 	Log    queryapi.Log
 	Codec  eventstore.Codec
 	Acts   Acts
+	Mail   Mail // nil: the pages say nothing of e-mails
 	Now    func() time.Time
 	Logger *slog.Logger
 	// Sandbox puts a banner on every page: no money moves.
@@ -81,7 +83,7 @@ var style []byte
 
 var pages = func() map[string]*template.Template {
 	m := map[string]*template.Template{}
-	for _, name := range []string{"list", "order", "confirm", "message", "parked"} {
+	for _, name := range []string{"list", "order", "confirm", "message", "parked", "outbox", "letter"} {
 		m[name] = template.Must(template.New("layout.html").Funcs(functions).
 			ParseFS(templateFiles, "templates/layout.html", "templates/"+name+".html"))
 	}
@@ -104,6 +106,9 @@ func Handler(d Deps) http.Handler {
 	mux.HandleFunc("GET /orders/{id}", b.page(b.order))
 	mux.HandleFunc("GET /orders/{id}/confirm/{verb}", b.page(b.confirm))
 	mux.HandleFunc("POST /orders/{id}/{verb}", b.page(b.act))
+	if b.Mail != nil {
+		b.mailPages(mux)
+	}
 	mux.HandleFunc("/", b.page(func(http.ResponseWriter, *http.Request) error { return errNoPage }))
 
 	sameOrigin := http.NewCrossOriginProtection()
@@ -185,9 +190,14 @@ type layout struct {
 	Title   string
 	Actor   domain.Actor
 	Sandbox bool
+	Outbox  bool // there is one to look at
 	Now     time.Time
 }
 
 func (b *dashboard) layout(r *http.Request, title string) layout {
-	return layout{Title: title, Actor: domain.ActorFrom(r.Context()), Sandbox: b.Sandbox, Now: b.Now().UTC()}
+	actor := domain.ActorFrom(r.Context())
+	return layout{
+		Title: title, Actor: actor, Sandbox: b.Sandbox, Now: b.Now().UTC(),
+		Outbox: b.Mail != nil && b.Mail.HasOutbox() && actor.Role.May(domain.PermRead),
+	}
 }

@@ -23,7 +23,7 @@ type offer struct {
 // field is one input of an act's form.
 type field struct {
 	Name, Label, Hint string
-	Kind              string // "text", "long" or "tracking"
+	Kind              string // "text", "long", "tracking" or "check"
 	Required          bool
 	Max               int
 	Rows              []domain.Tracking // for tracking: what is there, and empty rows to fill
@@ -169,7 +169,8 @@ func fields(o domain.Order, v domain.Verb) []field {
 	case domain.VerbShip:
 		return []field{{Kind: "tracking", Label: "Tracking numbers", Hint: "Optional", Rows: rows(nil)}}
 	case domain.VerbTracking:
-		return []field{{Kind: "tracking", Label: "Tracking numbers", Hint: "These replace the ones before", Rows: rows(o.Tracking)}}
+		return []field{{Kind: "tracking", Label: "Tracking numbers", Hint: "These replace the ones before", Rows: rows(o.Tracking)},
+			{Name: "resend", Kind: "check", Label: "Send the customer the e-mail of the shipment again"}}
 	case domain.VerbRefund, domain.VerbCancel:
 		return []field{reason}
 	case domain.VerbReauthorize:

@@ -30,6 +30,9 @@ type orderPage struct {
 	CanAct   bool
 	Parked   *parkedBox // nil when nothing is
 	External []external
+	Told     []told // nil when the pages say nothing of e-mails
+	Resends  bool
+	Previews []string
 	NewKey   func() string // an idempotency key for one form
 	SameBill bool
 }
@@ -59,6 +62,12 @@ func (b *dashboard) order(w http.ResponseWriter, r *http.Request) error {
 	page.Offers, page.Refusals = offers(o, page.Actor.Role)
 	page.Parked, page.External = parkedOf(o, page.Actor.Role), externals(o)
 	page.CanAct = len(page.Offers)+len(page.Refusals) > 0
+	if b.Mail != nil {
+		page.Told, page.Resends, page.Previews = toldOf(entries), page.Actor.Role.May(domain.PermNotify), b.Mail.Previews()
+		if r.URL.Query().Get("did") == "resend" {
+			page.Said, page.Done = "It is sent again; the timeline will say what came of it.", true
+		}
+	}
 	for _, e := range entries {
 		page.Timeline = append(page.Timeline, momentOf(e, o.Currency))
 	}

@@ -81,6 +81,7 @@ func readAct(r *http.Request) (Act, error) {
 		ExternalReference: strings.TrimSpace(r.PostForm.Get("external_reference")), Reason: strings.TrimSpace(r.PostForm.Get("reason")),
 		Text: strings.ReplaceAll(r.PostForm.Get("text"), "\r\n", "\n"), PaymentIntent: strings.TrimSpace(r.PostForm.Get("payment_intent")),
 		Decision: domain.Decision(r.PostForm.Get("decision")), Reference: strings.TrimSpace(r.PostForm.Get("reference")),
+		Resend: r.PostForm.Get("resend") == "yes",
 	}
 	a.Form.Tracking, err = readTracking(r.PostForm["carrier"], r.PostForm["number"])
 	return a, err

@@ -95,6 +95,7 @@ var badgeTexts = map[domain.Badge]struct{ text, meaning string }{
 	domain.BadgeCancelFailed:          {"Cancelling failed", "The money could not be let go, so the order stands."},
 	domain.BadgeDisputed:              {"Disputed", "The customer disputes the charge at the bank. Answer in Stripe's dashboard; until the dispute is closed nothing can be refunded here."},
 	domain.BadgeParked:                {"Waits for a person", "An operation can't go on by itself and waits for a manager's decision."},
+	domain.BadgeNotificationFailed:    {"E-mail failed", "Somebody could not be told. See below who and why; correct the cause, then send it again."},
 }
 
 type badgeView struct{ Text, Meaning, Class string }

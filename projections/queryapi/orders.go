@@ -21,7 +21,7 @@ type listInput struct {
 	Status       domain.Status       `query:"status" enum:"placed,accepted,paid,shipped,refunded,cancelled"`
 	Payment      domain.PaymentState `query:"payment" enum:"authorized,captured,released,refunded,expired,failed,open,owed,recorded,reversal_owed,reversed"`
 	Method       domain.Method       `query:"method" enum:"card,account"`
-	Badge        domain.Badge        `query:"badge" enum:"capture_failed,authorization_expiring,authorization_expired,confirmation_due,confirmation_missed,entry_owed,reversal_owed,refund_pending,refund_failed,cancel_failed,disputed,parked"`
+	Badge        domain.Badge        `query:"badge" enum:"capture_failed,authorization_expiring,authorization_expired,confirmation_due,confirmation_missed,entry_owed,reversal_owed,refund_pending,refund_failed,cancel_failed,disputed,parked,notification_failed"`
 	Manufacturer string              `query:"manufacturer" maxLength:"63"`
 	PlacedFrom   string              `query:"placed_from" doc:"Inclusive; a date or an instant, such as 1996-07-04 or 1996-07-04T09:00:00Z"`
 	PlacedTo     string              `query:"placed_to" doc:"Exclusive for an instant; a date includes that day"`

@@ -40,7 +40,7 @@ type Entry struct {
 func Timeline(ctx context.Context, log Log, codec eventstore.Codec, id uuid.UUID) (entries []Entry, more bool, err error) {
 	entries = []Entry{}
 	state := domain.Order{}
-	for _, stream := range []string{eventstore.OrderStream(id), "notice-" + id.String()} {
+	for _, stream := range []string{eventstore.OrderStream(id), eventstore.NoticeStream(id)} {
 		n := 0
 		for r, err := range log.ReadStream(ctx, stream, eventstore.NoStream) {
 			if err != nil {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 
@@ -28,7 +29,7 @@ type known struct {
 // read is one event that could be read.
 type read struct {
 	at    eventstore.Recorded
-	order uuid.UUID // of an order's event
+	order uuid.UUID // of an order's event, or a notice's
 	event domain.Event
 	env   eventstore.Envelope
 }
@@ -41,7 +42,8 @@ type touched struct {
 	doc   []byte
 }
 
-// Apply implements projections.ReadModel. Events of notices, webhooks, payments and commands only move the checkpoint.
+// Apply implements projections.ReadModel. Of notices only those count that failed, or did later arrive; events of webhooks,
+// payments and commands only move the checkpoint.
 func (d *DB) Apply(ctx context.Context, batch []eventstore.Recorded) ([]projections.Change, error) {
 	d.writing.Lock()
 	defer d.writing.Unlock()
@@ -125,6 +127,12 @@ func decodeOne(codec eventstore.Codec, r eventstore.Recorded) (read, error) {
 			return read{}, fmt.Errorf("position %d: %w: %q", r.Position, eventstore.ErrBadStream, r.Stream)
 		}
 		out.order = id
+	case "notice":
+		id, ok := eventstore.NoticesOf(r.Stream)
+		if !ok || !told[r.Type] {
+			return read{}, nil
+		}
+		out.order = id
 	case "access":
 	default:
 		return read{}, nil
@@ -132,6 +140,9 @@ func decodeOne(codec eventstore.Codec, r eventstore.Recorded) (read, error) {
 	out.event, out.env, err = codec.Decode(r)
 	return out, err
 }
+
+// told are the events of notices that an order is marked by.
+var told = map[string]bool{"NotificationSent": true, "NotificationFailed": true}
 
 // writer writes one batch.
 type writer struct {
@@ -208,6 +219,9 @@ func (b *writer) fold(ctx context.Context, e read) error {
 	if e.order == uuid.Nil {
 		return b.token(ctx, e)
 	}
+	if told[e.at.Type] {
+		return b.notice(ctx, e)
+	}
 	t := b.orders[e.order]
 	if t == nil {
 		was, err := b.load(ctx, e.order, e.at.Revision)
@@ -225,6 +239,40 @@ func (b *writer) fold(ctx context.Context, e read) error {
 		return fmt.Errorf("%w: the event belongs to order %s", eventstore.ErrBroken, t.order.ID)
 	}
 	return nil
+}
+
+// notice marks an order by what became of a notice. Most change nothing, and touch no row.
+func (b *writer) notice(ctx context.Context, e read) error {
+	t, touches := b.orders[e.order]
+	if !touches {
+		was, err := b.load(ctx, e.order, eventstore.NoStream) // the revision is another stream's
+		if err != nil {
+			return err
+		}
+		t = &touched{was: was, order: was.order}
+	}
+	list := untold(t.order.Untold, e.event)
+	if slices.Equal(list, t.order.Untold) || !t.order.Exists() {
+		return nil
+	}
+	t.order.Untold = list
+	b.orders[e.order] = t
+	return nil
+}
+
+// untold are an order's notices that failed, after one more answer. That there is no address to tell anybody at is no failure.
+func untold(list []uuid.UUID, e domain.Event) []uuid.UUID {
+	switch e := e.(type) {
+	case eventstore.NotificationSent:
+		if list = slices.DeleteFunc(slices.Clone(list), func(id uuid.UUID) bool { return id == e.Notice }); len(list) == 0 {
+			return nil
+		}
+	case eventstore.NotificationFailed:
+		if e.Code != eventstore.NoticeNoAddress && !slices.Contains(list, e.Notice) {
+			return append(slices.Clone(list), e.Notice)
+		}
+	}
+	return list
 }
 
 // load is an order as the file has it; the first event of a stream needs no look.
@@ -317,7 +365,7 @@ func (b *writer) facet(ctx context.Context, t traits) (int64, error) {
 func (b *writer) changes(events []read) []projections.Change {
 	list := make([]projections.Change, 0, len(events))
 	for _, e := range events {
-		if t := b.orders[e.order]; t != nil {
+		if t := b.orders[e.order]; t != nil && !told[e.at.Type] {
 			list = append(list, projections.Change{
 				Position: e.at.Position, Stream: e.at.Stream, OrderID: e.order, Type: e.at.Type,
 				Version: int(e.at.Revision) + 1, OccurredAt: e.env.OccurredAt, Tab: t.order.Tab(),

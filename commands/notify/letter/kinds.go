@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/orderledger/orderledger/commands"
 	"github.com/orderledger/orderledger/commands/notify"
 	"github.com/orderledger/orderledger/domain"
 )
@@ -12,7 +13,7 @@ import (
 // The kinds of notices that are written here. Their names are in logs: see notify.Kind.
 const (
 	KindPlaced    = "customer.placed"
-	KindShipped   = "customer.shipped"
+	KindShipped   = commands.ShippedNotice
 	KindCancelled = "customer.cancelled"
 	KindRefunded  = "customer.refunded"
 	// Those that are off unless switched on.

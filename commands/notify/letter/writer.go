@@ -73,6 +73,9 @@ func New(c Config) (*Writer, error) {
 	return w, w.check()
 }
 
+// Dealer is who writes.
+func (w *Writer) Dealer() Dealer { return w.config.Dealer }
+
 // known refuses files that no e-mail has: a misspelt one must not be silently without effect.
 func (w *Writer) known() error {
 	if w.config.Templates == "" {

@@ -22,7 +22,8 @@ import (
 // MaxOutbox is how many e-mails an outbox keeps: the last ones.
 const MaxOutbox = 10_000
 
-const stampFormat = "20060102T150405Z"
+// stampFormat leads the names of files, so that they sort by time.
+const stampFormat = "20060102T150405.000000Z"
 
 var messageName = regexp.MustCompile(`^[A-Za-z0-9-]{1,64}$`)
 
