@@ -13,7 +13,6 @@ import (
 	"github.com/orderledger/orderledger/commands"
 	"github.com/orderledger/orderledger/commands/notify"
 	"github.com/orderledger/orderledger/commands/notify/letter"
-	"github.com/orderledger/orderledger/commands/notify/maker"
 	"github.com/orderledger/orderledger/commands/notify/post"
 	"github.com/orderledger/orderledger/domain/eventstore"
 )
@@ -101,28 +100,11 @@ func (a *App) kinds(emails *notify.Lane) ([]notify.Kind, error) {
 	if m.DealerAddress != "" {
 		kinds = append(kinds, a.telling.writer.DealerKinds(emails)...)
 	}
-	publisher := maker.NewNats(a.natsForOthers())
-	a.onClose(publisher.Close)
-	missed, told, err := maker.Kind(maker.Config{
-		Book: a.config.Manufacturers, ReadSecrets: func(path string) ([]string, error) { return readLines(path, a.log) },
-		Letters: a.telling.writer, Dealer: a.telling.writer.Dealer(), Source: "urn:orderledger:" + a.config.Ledger,
-		Mail: emails.Channel, Poster: a.webhooks.sender, Nats: publisher,
-	})
+	manufacturers, told, err := a.manufacturers(emails)
 	if told {
-		kinds = append(kinds, missed)
+		kinds = append(kinds, manufacturers)
 	}
 	return kinds, err
-}
-
-// natsForOthers is the log's own NATS server with its credentials; empty when nobody else could reach it.
-func (a *App) natsForOthers() (url, credentials string) {
-	switch {
-	case external(a.config.Store):
-		return a.config.Store, a.config.NATSCreds
-	case a.config.NATSListen != "":
-		return "nats://" + a.config.NATSListen, ""
-	}
-	return "", ""
 }
 
 // openMail is the way by which e-mails go.

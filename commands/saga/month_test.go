@@ -202,8 +202,8 @@ func TestMonth(t *testing.T) {
 // The same month in which the process dies at every nth step, before or after an append, and stays away for hours; with its
 // snapshot and without. What was never accepted is missed all the same, once.
 func TestMonthOfCrashes(t *testing.T) {
-	for _, keep := range []bool{true, false} {
-		for n := 1; n <= 9; n++ {
+	for keep, most := range map[bool]int{true: 9, false: 4} {
+		for n := 1; n <= most; n++ {
 			t.Run(fmt.Sprintf("every %d steps, snapshot kept: %v", n, keep), func(t *testing.T) {
 				inQuietWorld(t, func(w *world) {
 					m := newMonth(w, uint64(n))

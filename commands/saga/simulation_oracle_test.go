@@ -86,7 +86,7 @@ func kindOf(e domain.Event) string {
 
 // kinds are all that a run of many seeds must reach, or it proves less than it says.
 var kinds = []string{
-	"Placed", "Accepted", "CaptureRequested", "ShipRequested", "PaymentCaptured", "PaymentCaptured stripe", "PaymentCaptured out_of_band",
+	"Placed", "Accepted", "ConfirmationMissed", "CaptureRequested", "ShipRequested", "PaymentCaptured", "PaymentCaptured stripe", "PaymentCaptured out_of_band",
 	"CaptureFailed", "AuthorizationExpired", "AuthorizationExpired stripe", "Reauthorized", "Shipped", "RefundRequested", "RefundPending",
 	"Refunded", "Refunded stripe", "Refunded out_of_band", "RefundFailed", "RefundFailed stripe", "CancelRequested",
 	"Cancelled hold_released", "Cancelled charge_refunded", "Cancelled nothing_to_release", "Cancelled settled_elsewhere", "CancelFailed",

@@ -292,6 +292,9 @@ func (u *universe) start(from *proc) *proc {
 		for _, h := range from.saga.watched.Holds {
 			at.Holds = append(at.Holds, h)
 		}
+		for _, c := range from.saga.watched.Clocks {
+			at.Clocks = append(at.Clocks, c)
+		}
 		for _, h := range from.saga.watched.Hints {
 			at.Hints = append(at.Hints, h)
 		}
@@ -357,6 +360,11 @@ func (p *proc) open() []*simJob {
 	for _, h := range p.saga.watched.Holds {
 		if !h.Until.IsZero() && !p.u.now.Before(h.Until) {
 			want[holdKey(h.Order)] = task{hold: h}
+		}
+	}
+	for _, c := range p.saga.watched.Clocks {
+		if !p.u.now.Before(c.Until) {
+			want[clockKey(c.Order)] = task{clock: c}
 		}
 	}
 	var keys []string

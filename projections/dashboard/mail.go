@@ -207,6 +207,7 @@ var kinds = map[string]string{
 	"customer.accepted": "Order confirmed", "customer.captured": "Payment taken", "customer.archived": "Order closed",
 	"dealer.placed": "New order", "dealer.confirmation_due": "Confirmation due", "dealer.hold_expiring": "Hold ends soon",
 	"dealer.refund_failed": "Refund failed", "dealer.parked": "Waits for a decision",
+	"manufacturer.confirmation_missed": "Order not confirmed in time",
 }
 
 // kindWords says a kind of notice for people; one that is not known here by its name.
@@ -223,6 +224,8 @@ func sentBy(channel string) string {
 		return "Sent by e-mail"
 	case "outbox":
 		return "Put into the outbox"
+	case "manufacturer":
+		return "Sent as the configuration says"
 	}
 	return "Sent: " + channel
 }
