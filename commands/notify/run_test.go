@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -361,5 +362,35 @@ func TestTwoProcessesKeepOneReceipt(t *testing.T) {
 		if len(ids) != 1 || len(w.told(id)) != 1 {
 			t.Errorf("%v, %+v", ids, w.told(id))
 		}
+	})
+}
+
+// awayLog can't take receipts for a while.
+type awayLog struct {
+	eventstore.Store
+	refusals *atomic.Int64
+}
+
+func (l awayLog) Append(ctx context.Context, stream string, at eventstore.Revision, e eventstore.Event) (eventstore.Recorded, error) {
+	if e.Type == "NotificationSent" && l.refusals.Add(-1) >= 0 {
+		return eventstore.Recorded{}, eventstore.ErrUnavailable
+	}
+	return l.Store.Append(ctx, stream, at, e)
+}
+
+// What was sent is not sent again because its receipt can't be kept yet; only the receipt is tried again.
+func TestAReceiptThatCannotBeKeptSendsNothingAgain(t *testing.T) {
+	inWorld(t, func(w *world) {
+		refusals := &atomic.Int64{}
+		refusals.Store(5)
+		log := awayLog{w.log, refusals}
+		p := w.start(func(c *notify.Config) {
+			c.Log, c.Notices = log, commands.Notices{Handler: commands.NewHandler(log, eventstore.Codec{}, time.Now)}
+		})
+		id := w.place()
+		p.settle()
+		p.stop()
+		wants(t, w.bird.subjects(), []string{"Placed 10248"})
+		wants(t, w.outcomes(id), []string{"customer.placed sent"})
 	})
 }
