@@ -70,9 +70,6 @@ type digest struct {
 	next time.Time // before which it sends nothing
 }
 
-// batchSize bounds how many events are taken from the log at once.
-const batchSize = 500
-
 const (
 	defaultWorkers = 4
 	defaultMost    = 100
@@ -91,40 +88,6 @@ func newLoop(r *Runner, head eventstore.Position, at snapshot) *loop {
 		}
 	}
 	return l
-}
-
-// follow reads the log after a position and goes on where it was, as often as the log comes and goes.
-func (l *loop) follow(ctx context.Context, after eventstore.Position) error {
-	err := l.whileAway(ctx, func() (bool, error) {
-		from := after
-		err := l.read(ctx, &after)
-		return after != from, err
-	})
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	return fmt.Errorf("notify: after position %d: %w", after, err)
-}
-
-func (l *loop) read(ctx context.Context, after *eventstore.Position) error {
-	sub, err := l.cfg.Log.Subscribe(ctx, *after)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = sub.Close() }() // nothing is lost with it
-	l.stands(nil)
-	for {
-		batch, err := sub.Next(ctx, batchSize)
-		if err != nil {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case l.batches <- batch:
-			*after = batch[len(batch)-1].Position
-		}
-	}
 }
 
 // run is the one goroutine that decides what is done next.

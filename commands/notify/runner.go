@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/orderledger/orderledger/commands"
+	"github.com/orderledger/orderledger/commands/follow"
 	"github.com/orderledger/orderledger/domain/eventstore"
 )
 
@@ -196,7 +197,7 @@ func (r *Runner) run(ctx context.Context, at snapshot) error {
 	r.at.State, r.at.Rules = State{}, r.rules
 	r.mu.Unlock()
 	var head eventstore.Position
-	err := r.whileAway(ctx, func() (bool, error) {
+	err := r.follower().WhileAway(ctx, func() (bool, error) {
 		var err error
 		head, err = r.cfg.Log.Head(ctx)
 		return false, err
@@ -209,7 +210,7 @@ func (r *Runner) run(ctx context.Context, at snapshot) error {
 	}
 	l := newLoop(r, head, at)
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return l.follow(ctx, at.Before) })
+	g.Go(func() error { return r.follower().Follow(ctx, at.Before, l.batches) })
 	g.Go(func() error { return l.run(ctx) })
 	err = g.Wait()
 	if !errors.Is(err, errForeignSnapshot) {
@@ -218,25 +219,8 @@ func (r *Runner) run(ctx context.Context, at snapshot) error {
 	return err
 }
 
-// whileAway does something again and again while the log is away, less often each time unless it got on. It returns nil or
-// the first error of another kind.
-func (r *Runner) whileAway(ctx context.Context, do func() (gotOn bool, err error)) error {
-	for n := 0; ; n++ {
-		gotOn, err := do()
-		if !errors.Is(err, eventstore.ErrUnavailable) || ctx.Err() != nil {
-			return err
-		}
-		if gotOn {
-			n = 0
-		}
-		r.stands(err)
-		r.cfg.Logger.Warn("notify: the log can't be read now", "error", err)
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(r.backoff(n)):
-		}
-	}
+func (r *Runner) follower() follow.Follower {
+	return follow.Follower{Name: "notify", Log: r.cfg.Log, Wait: r.backoff, Stands: r.stands, Logger: r.cfg.Logger}
 }
 
 // stands tells Status whether the log can be read.
@@ -248,11 +232,7 @@ func (r *Runner) stands(err error) {
 
 // backoff is a random time that grows with the number of attempts: full jitter between the least and a doubling end.
 func (r *Runner) backoff(n int) time.Duration {
-	least, end := r.cfg.MinBackoff, r.cfg.MaxBackoff
-	if n < 32 {
-		end = min(end, least<<n)
-	}
-	return least + time.Duration(r.cfg.Rand()*float64(max(0, end-least)))
+	return follow.Backoff(r.cfg.MinBackoff, r.cfg.MaxBackoff, n, r.cfg.Rand())
 }
 
 // receiptCommand is the id of the command that keeps what came of a notice: one answer for each request.

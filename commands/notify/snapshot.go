@@ -7,11 +7,11 @@ import (
 	"io/fs"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/google/uuid"
 
+	"github.com/orderledger/orderledger/commands/follow"
 	"github.com/orderledger/orderledger/domain/eventstore"
 )
 
@@ -56,26 +56,9 @@ func loadSnapshot(path string, rules []string) (snapshot, error) {
 }
 
 // save replaces the file at once: a reader, or a crash, finds the old one or the new one.
-func (s snapshot) save(path string, st State) (err error) {
+func (s snapshot) save(path string, st State) error {
 	s.Version, s.State = snapshotVersion, st
-	b, err := json.Marshal(s)
-	if err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.tmp")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(f.Name()))
-		}
-	}()
-	_, err = f.Write(b)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
+	return follow.Save(path, s)
 }
 
 // rulesOf names what a state is folded with: the kinds, and the types of events that they know.

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/orderledger/orderledger/commands/follow"
 	"github.com/orderledger/orderledger/commands/outhooks/sender"
 )
 
@@ -88,7 +89,7 @@ func makeKey(path string) (err error) {
 			return err
 		}
 	}
-	syncDir(filepath.Dir(path))
+	follow.SyncDir(filepath.Dir(path))
 	return nil
 }
 

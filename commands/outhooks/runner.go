@@ -16,6 +16,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/orderledger/orderledger/commands/follow"
 	"github.com/orderledger/orderledger/commands/outhooks/sender"
 	"github.com/orderledger/orderledger/domain"
 	"github.com/orderledger/orderledger/domain/eventstore"
@@ -388,7 +389,7 @@ func (r *Runner) saveRegistry() {
 		known.Endpoints = append(known.Endpoints, e.ID)
 	}
 	slices.Sort(known.Endpoints)
-	if err := save(r.registryPath(), known); err != nil {
+	if err := follow.Save(r.registryPath(), known); err != nil {
 		r.cfg.Logger.Warn("webhooks: what endpoints there are can't be saved", "error", err)
 		return
 	}

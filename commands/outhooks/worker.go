@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/orderledger/orderledger/commands/follow"
 	"github.com/orderledger/orderledger/commands/outhooks/sender"
 	"github.com/orderledger/orderledger/domain"
 	"github.com/orderledger/orderledger/domain/eventstore"
@@ -368,7 +369,7 @@ func (w *worker) save() {
 		return
 	}
 	w.file.Version = fileVersion
-	if err := save(w.path(), w.file); err != nil {
+	if err := follow.Save(w.path(), w.file); err != nil {
 		w.cfg.Logger.Warn("webhooks: a checkpoint can't be saved", "endpoint", w.id, "error", err)
 	}
 }

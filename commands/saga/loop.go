@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/orderledger/orderledger/commands/follow"
 	"github.com/orderledger/orderledger/domain/eventstore"
 )
 
@@ -59,9 +60,6 @@ const (
 	answered                 // waits for the log to say so
 )
 
-// batchSize bounds how many events are taken from the log at once.
-const batchSize = 500
-
 func newLoop(s *Saga, head eventstore.Position) *loop {
 	return &loop{
 		Saga: s, head: head, jobs: map[string]*job{}, verify: s.at.Event != uuid.Nil, saved: s.at.Checkpoint,
@@ -82,40 +80,6 @@ func (l *loop) work(ctx context.Context) error {
 				return ctx.Err()
 			case l.done <- l.attempt(ctx, t):
 			}
-		}
-	}
-}
-
-// follow reads the log after a position and goes on where it was, as often as the log comes and goes.
-func (l *loop) follow(ctx context.Context, after eventstore.Position) error {
-	err := l.whileAway(ctx, func() (bool, error) {
-		from := after
-		err := l.read(ctx, &after)
-		return after != from, err
-	})
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	return fmt.Errorf("saga: after position %d: %w", after, err)
-}
-
-func (l *loop) read(ctx context.Context, after *eventstore.Position) error {
-	sub, err := l.cfg.Log.Subscribe(ctx, *after)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = sub.Close() }() // nothing is lost with it
-	l.stands(nil)
-	for {
-		batch, err := sub.Next(ctx, batchSize)
-		if err != nil {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case l.batches <- batch:
-			*after = batch[len(batch)-1].Position
 		}
 	}
 }
@@ -418,13 +382,8 @@ func (l *loop) rest(j *job) {
 	}
 }
 
-// backoff is a random time that grows with the number of attempts: full jitter between least and a doubling end.
 func (s *Saga) backoff(least, most time.Duration, n int) time.Duration {
-	end := most
-	if n < 32 {
-		end = min(most, least<<n)
-	}
-	return least + time.Duration(s.cfg.Rand()*float64(max(0, end-least)))
+	return follow.Backoff(least, most, n, s.cfg.Rand())
 }
 
 // save writes the snapshot, if there is anything new. It only saves time, so a failure is no more than logged.

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/orderledger/orderledger/commands"
+	"github.com/orderledger/orderledger/commands/follow"
 	"github.com/orderledger/orderledger/domain/eventstore"
 )
 
@@ -228,7 +229,7 @@ func (s *Saga) begin(at snapshot) {
 
 func (s *Saga) run(ctx context.Context) error {
 	var head eventstore.Position
-	err := s.whileAway(ctx, func() (bool, error) {
+	err := s.follower().WhileAway(ctx, func() (bool, error) {
 		var err error
 		head, err = s.cfg.Log.Head(ctx)
 		return false, err
@@ -241,7 +242,7 @@ func (s *Saga) run(ctx context.Context) error {
 	}
 	l := newLoop(s, head)
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return l.follow(ctx, s.at.Before) })
+	g.Go(func() error { return s.follower().Follow(ctx, s.at.Before, l.batches) })
 	for range s.cfg.Workers {
 		g.Go(func() error { return l.work(ctx) })
 	}
@@ -255,24 +256,10 @@ func (s *Saga) run(ctx context.Context) error {
 	return err
 }
 
-// whileAway does something again and again while the log is away, less often each time unless it got on. It returns nil or
-// the first error of another kind.
-func (s *Saga) whileAway(ctx context.Context, do func() (gotOn bool, err error)) error {
-	for n := 0; ; n++ {
-		gotOn, err := do()
-		if !errors.Is(err, eventstore.ErrUnavailable) || ctx.Err() != nil {
-			return err
-		}
-		if gotOn {
-			n = 0
-		}
-		s.stands(err)
-		s.cfg.Logger.Warn("saga: the log can't be read now", "error", err)
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(s.backoff(s.cfg.MinBackoff, s.cfg.MaxBackoff, n)):
-		}
+func (s *Saga) follower() follow.Follower {
+	return follow.Follower{
+		Name: "saga", Log: s.cfg.Log, Stands: s.stands, Logger: s.cfg.Logger,
+		Wait: func(n int) time.Duration { return s.backoff(s.cfg.MinBackoff, s.cfg.MaxBackoff, n) },
 	}
 }
 

@@ -43,7 +43,7 @@ func (o *oracle) look() {
 	}
 	defer func() { _ = sub.Close() }()
 	for o.seen < head {
-		batch, err := sub.Next(ctx, batchSize)
+		batch, err := sub.Next(ctx, 500)
 		if err != nil {
 			o.u.t.Fatal(err)
 		}

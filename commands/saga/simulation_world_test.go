@@ -325,7 +325,7 @@ func (p *proc) learn(n int) {
 	}
 	defer func() { _ = sub.Close() }()
 	for n > 0 && p.at < head {
-		batch, err := sub.Next(context.Background(), min(n, batchSize))
+		batch, err := sub.Next(context.Background(), min(n, 500))
 		if err != nil {
 			p.u.t.Fatal(err)
 		}

@@ -7,12 +7,12 @@ import (
 	"io/fs"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/google/uuid"
 
+	"github.com/orderledger/orderledger/commands/follow"
 	"github.com/orderledger/orderledger/domain/eventstore"
 )
 
@@ -74,28 +74,11 @@ func (s snapshot) folded() (State, Watched) {
 }
 
 // save replaces the file at once: a reader, or a crash, finds the old one or the new one.
-func (s snapshot) save(path string, st State, w Watched) (err error) {
+func (s snapshot) save(path string, st State, w Watched) error {
 	s.Version = snapshotVersion
 	s.Open = slices.SortedFunc(maps.Values(st), func(a, b Effect) int { return slices.Compare(a.Order[:], b.Order[:]) })
 	s.Holds = sortedHolds(w.Holds)
 	s.Clocks = slices.SortedFunc(maps.Values(w.Clocks), func(a, b Clock) int { return slices.Compare(a.Order[:], b.Order[:]) })
 	s.Hints = slices.SortedFunc(maps.Values(w.Hints), func(a, b Hint) int { return strings.Compare(a.ID, b.ID) })
-	b, err := json.Marshal(s)
-	if err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.tmp")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(f.Name()))
-		}
-	}()
-	_, err = f.Write(b)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
+	return follow.Save(path, s)
 }
