@@ -17,6 +17,10 @@ import (
 	"github.com/orderledger/orderledger/domain/eventstore"
 )
 
+// maxPending bounds what the server holds for our one connection before it cuts it. JetStream sends up to 32 MB ahead to each
+// subscription that is behind; the server's own 64 MB would be exceeded by three.
+const maxPending = 1 << 30
+
 // EmbeddedConfig says how to keep a log in a server inside this process. Dir and Ledger are required.
 type EmbeddedConfig struct {
 	// Dir is the data folder, made when missing. One process may use it at a time.
@@ -180,6 +184,7 @@ func (e *embedded) startServer(ctx context.Context, dir string) error {
 		JetStreamMaxMemory:     maxMemory,
 		SyncAlways:             e.config.Durability == eventstore.Strict,
 		MaxPayload:             maxPayload,
+		MaxPending:             maxPending,
 		NoSigs:                 true,
 		NoLog:                  true,
 		DisableJetStreamBanner: true,

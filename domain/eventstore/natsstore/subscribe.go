@@ -19,7 +19,7 @@ const (
 	heartbeat = 5 * time.Second
 	// inFlight is the room for events that the server has sent ahead. It stops by itself after some megabytes; should the
 	// room be too small for very small events, the client drops some, and the subscription starts over behind the last one.
-	inFlight = 1 << 14
+	inFlight = 1 << 16
 )
 
 // Subscribe implements eventstore.Store.
