@@ -112,12 +112,15 @@ func (w *Writer) toCustomer(s notify.Subject) (notify.Message, error) {
 		return notify.Message{}, notify.ErrNoAddress
 	}
 	m, err := w.Render(templateOf(s.Notice.Kind, s.Order), w.data(s))
-	name := c.Name
-	if name == "" {
-		name = c.Company
-	}
-	m.To = []notify.Address{{Name: name, Address: c.Email}}
+	m.To = []notify.Address{addressee(c)}
 	return m, err
+}
+
+func addressee(c domain.Customer) notify.Address {
+	if c.Name == "" {
+		return notify.Address{Name: c.Company, Address: c.Email}
+	}
+	return notify.Address{Name: c.Name, Address: c.Email}
 }
 
 // ToManufacturer writes to somebody that an order was not confirmed in time. It holds nothing of the customer.
@@ -164,7 +167,7 @@ func (w *Writer) Preview(name string, o domain.Order, at time.Time) (notify.Mess
 	}
 	m, err := w.Render(name, w.data(s))
 	if c := o.Personal.Customer; c.Email != "" && name != "confirmation-missed" {
-		m.To = []notify.Address{{Name: c.Name, Address: c.Email}}
+		m.To = []notify.Address{addressee(c)}
 	}
 	return m, err
 }
