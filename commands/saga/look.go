@@ -18,6 +18,7 @@ const (
 	outcomeKnown    = "nothing new" // the ledger knew it, or it changes nothing
 	outcomeForeign  = "not ours"    // the payment belongs to no order of this ledger
 	outcomeOrphan   = "no order"    // the payment names an order that never came
+	outcomeUnshown  = "not shown"   // the payment is an order's, and Stripe does not show it: the key may be another account's
 )
 
 // orphanPatience is how long an order that a payment names may take to arrive.
@@ -97,6 +98,8 @@ func (s *Saga) followHint(ctx context.Context, h Hint) error {
 			return fmt.Errorf("%w: order %s is not here yet", errAtWork, order)
 		}
 		return s.handled(ctx, h, outcomeOrphan, order)
+	case errors.As(err, &no):
+		return s.handled(ctx, h, outcomeUnshown, order)
 	case err != nil:
 		return err
 	case news:

@@ -563,3 +563,24 @@ func TestAskedForBeforeToldOf(t *testing.T) {
 		}
 	})
 }
+
+// A payment that an order has claimed and that Stripe does not show is a definite answer: nobody asks for ever.
+func TestToldOfAPaymentThatIsNotShown(t *testing.T) {
+	inWorld(t, func(w *world) {
+		id := w.place(visa)
+		_, err := w.clerk.Handle(context.Background(), commands.Request{
+			OrderID: id, Command: domain.AddNote{NoteID: uuid.New(), Text: "x"}, CommandID: uuid.New(),
+			Claims: []commands.Claim{{Stream: eventstore.PaymentStream("pi_gone"), Event: eventstore.PaymentClaimed{OrderID: id}}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := w.start()
+		defer p.stop()
+		w.tellOf("evt_1", "pi_gone")
+		synctest.Wait()
+		if got := w.outcome("evt_1"); got != "not shown" {
+			t.Errorf("outcome %q", got)
+		}
+	})
+}
