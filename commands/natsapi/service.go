@@ -22,6 +22,9 @@ import (
 	"github.com/orderledger/orderledger/domain"
 )
 
+// flushPatience bounds how long the last answers may take to reach the server.
+const flushPatience = 5 * time.Second
+
 // Name is the service's.
 const Name = "orderledger"
 
@@ -146,7 +149,7 @@ func (s *Service) Stop(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.cfg.Conn.FlushWithContext(ctx); err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
+	if err := s.cfg.Conn.FlushTimeout(flushPatience); err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
 		return fmt.Errorf("the last answers on NATS: %w", err)
 	}
 	return nil
