@@ -537,3 +537,40 @@ func TestPublicEventsForGuests(t *testing.T) {
 	}
 	checkPublic(t, by.nc, "orderledger", 3)
 }
+
+// Where strangers can reach the door, somebody must be known by a token.
+func TestOpenDoorWantsAToken(t *testing.T) {
+	c := testenv.Config(t, "nats")
+	c.NATSListen = "0.0.0.0:0"
+	a, err := app.New(t.Context(), c, t.Output(), app.Hooks{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "0.0.0.0:0") || !strings.Contains(err.Error(), "orderledger token create") {
+		t.Errorf("%v", err)
+	}
+}
+
+// Nobody may do anything with a token that was revoked, though the connection that it was shown on is open.
+func TestRevokedTokenOnNATS(t *testing.T) {
+	l, _, url := serveWithNATS(t, nil)
+	api := testenv.Client{URL: l.URL}
+	by := natsClient{t: t, nc: connectNATS(t, url, nats.Token(makeToken(t, api, "anna", "clerk"))), ledger: "orderledger"}
+	if a := by.ask("tabs", ""); a.code != "" {
+		t.Fatalf("%s", a.msg.Data)
+	}
+	list, err := api.Call(t.Context(), http.MethodGet, "/v1/tokens?wait_for=1", "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var known struct{ Data []struct{ ID string } }
+	if err := json.Unmarshal(list.Body, &known); err != nil || len(known.Data) != 1 {
+		t.Fatalf("%v %s", err, list.Body)
+	}
+	if a, err := api.Call(t.Context(), http.MethodPost, "/v1/tokens/"+known.Data[0].ID+"/revoke", "application/json", nil, "Idempotency-Key", "r"); err != nil || a.Status != http.StatusOK {
+		t.Fatalf("%v %s", err, a.Body)
+	}
+	if a := by.ask("tabs", ""); a.code != "unauthenticated" {
+		t.Errorf("%q", a.code)
+	}
+}

@@ -174,7 +174,7 @@ func (s *Service) answerable(m *nats.Msg) bool {
 		return true
 	}
 	s.ignored.Add(1)
-	s.cfg.Logger.Warn("a request on NATS has no inbox to be answered to, and was ignored", "subject", m.Subject)
+	s.cfg.Logger.Debug("a request on NATS has no inbox to be answered to, and was ignored", "subject", m.Subject)
 	return false
 }
 
