@@ -100,7 +100,10 @@ func (c Config) Validate() error {
 		errs = append(errs, fmt.Errorf("%s: only an external NATS (--store nats://HOST:PORT) has accounts", NATSRolesKey))
 	}
 	for account, role := range c.NATSRoles {
-		if !slices.Contains(domain.TokenRoles, role) || account == "" {
+		switch {
+		case account == "":
+			errs = append(errs, fmt.Errorf("%s: name accounts and their roles, such as {CLERKS: clerk}", NATSRolesKey))
+		case !slices.Contains(domain.TokenRoles, role):
 			errs = append(errs, fmt.Errorf("%s.%s: %q is no role; use viewer, clerk, manager, auditor, store or admin", NATSRolesKey, account, role))
 		}
 	}
