@@ -44,7 +44,7 @@ type Config struct {
 	Manufacturers manufacturer.Book `json:"-"` // made of a file, not of flags: see manufacturer.Parse
 
 	// NATSRoles are the roles of other accounts' clients in an external NATS, by the account's name. Those of others need a token.
-	NATSRoles map[string]domain.Role `json:"-"` // of a file, as Manufacturers are
+	NATSRoles map[string]domain.Role
 	// PublicEvents publishes CloudEvents where NATS clients can come: in an external NATS, and with NATSListen.
 	PublicEvents bool
 	// PublicCustomerData publishes customers, addresses, note texts and card digits, too.

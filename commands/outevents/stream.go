@@ -15,10 +15,11 @@ import (
 	"github.com/orderledger/orderledger/domain/eventstore"
 )
 
-// What a new stream keeps. Who runs the server may change it; a stream that is there is left as it is.
+// What a new stream keeps. Who runs the server may change it; a stream that is there is left as it is. The bound is a number of
+// messages, since servers reserve bytes: the log would lack them.
 const (
-	MaxAge   = 7 * 24 * time.Hour
-	MaxBytes = 1 << 30
+	MaxAge      = 7 * 24 * time.Hour
+	MaxMessages = 1_000_000
 )
 
 // Headers of a message beside Nats-Msg-Id, which is the event's id. They say where in the log the event stands, which is where
@@ -53,7 +54,7 @@ func (p *Publisher) open(ctx context.Context) (jetstream.Stream, error) {
 		}
 		stream, err = p.cfg.JetStream.CreateStream(ctx, jetstream.StreamConfig{
 			Name: p.cfg.Stream, Description: "orderledger: public events of the ledger " + p.cfg.Ledger, Subjects: []string{p.subject("*")},
-			MaxAge: MaxAge, MaxBytes: MaxBytes, Discard: jetstream.DiscardOld, Storage: jetstream.FileStorage,
+			MaxAge: MaxAge, MaxMsgs: MaxMessages, Discard: jetstream.DiscardOld, Storage: jetstream.FileStorage,
 			Replicas: max(p.cfg.Replicas, 1), AllowDirect: true,
 			Metadata: map[string]string{begins: strconv.FormatUint(uint64(head), 10)},
 		})
