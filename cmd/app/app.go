@@ -21,6 +21,7 @@ import (
 	"github.com/orderledger/orderledger/commands/saga"
 	"github.com/orderledger/orderledger/commands/stripepay/stripesim"
 	"github.com/orderledger/orderledger/domain/eventstore"
+	"github.com/orderledger/orderledger/domain/eventstore/natsstore"
 	"github.com/orderledger/orderledger/projections"
 	"github.com/orderledger/orderledger/projections/tabs"
 )
@@ -55,6 +56,7 @@ type App struct {
 	saga      *saga.Saga
 	webhooks  webhookLink
 	telling   telling
+	nats      natsLink
 	listener  net.Listener
 	server    *http.Server
 	serving   chan struct{}
@@ -104,6 +106,7 @@ func New(ctx context.Context, c Config, out io.Writer, hooks Hooks) (_ *App, err
 		Calendars: c.Manufacturers.Calendars(), Calendar: c.Manufacturers.Of(manufacturer.Default).Calendar,
 	}
 	a.tokens = access.New(a.store, a.codec, a.now)
+	a.nats.doorkeeper.Store(a.tokens)
 	if err := a.openWebhooks(); err != nil {
 		return nil, err
 	}
@@ -123,6 +126,9 @@ func New(ctx context.Context, c Config, out io.Writer, hooks Hooks) (_ *App, err
 	}
 	a.onClose(func() { _ = a.listener.Close() }) // closed before, where the server ran
 	a.server = a.newServer()
+	if err := a.openNATS(); err != nil {
+		return nil, err
+	}
 	return a, nil
 }
 
@@ -132,10 +138,11 @@ func (a *App) openLog(ctx context.Context, hooks Hooks) error {
 		case a.fatal <- err:
 		default:
 		}
-	})
+	}, a.admit)
 	if err != nil {
 		return err
 	}
+	a.nats.store, _ = store.(*natsstore.Store)
 	a.onClose(func() { closeLogged(a.log, "log", store.Close) })
 	a.store = store
 	if hooks.Log != nil {
@@ -200,12 +207,18 @@ func (a *App) Run(ctx context.Context) error {
 	a.parts.Go(func() { a.part(a.background, "saga", a.saga.Run) })
 	a.parts.Go(func() { a.part(a.background, "webhooks", a.webhooks.runner.Run) })
 	a.parts.Go(func() { a.watchStripe(a.background) })
+	if a.nats.publisher != nil {
+		a.parts.Go(func() { a.part(a.background, "public events", a.nats.publisher.Run) })
+	}
 	if a.stripe.sandbox != nil {
 		a.parts.Go(func() { a.part(a.background, "webhooks of the sandbox", a.deliver) })
 	}
 	serving := make(chan error, 1)
 	served := false
 	err := a.mayListen(ctx)
+	if err == nil {
+		err = a.startNATS()
+	}
 	if err == nil {
 		served = true
 		go func() { serving <- a.server.Serve(a.listener) }()
@@ -222,9 +235,12 @@ func (a *App) Run(ctx context.Context) error {
 	if served {
 		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 		defer cancel()
+		onNATS := make(chan error, 1)
+		go func() { onNATS <- a.stopNATS(stop) }()
 		if e := a.server.Shutdown(stop); e != nil {
 			err = errors.Join(err, fmt.Errorf("requests were cut: %w", e), a.server.Close())
 		}
+		err = errors.Join(err, <-onNATS)
 		if e := <-serving; !errors.Is(e, http.ErrServerClosed) {
 			err = errors.Join(err, e)
 		}
@@ -244,7 +260,11 @@ func (a *App) part(ctx context.Context, name string, run func(context.Context) e
 
 // mayListen refuses an address that strangers can reach while there is no token to know anybody by.
 func (a *App) mayListen(ctx context.Context) error {
-	if loopback(a.config.Listen) && !a.config.NoAnonymous {
+	address := a.config.Listen
+	if loopback(address) && a.config.NATSListen != "" {
+		address = a.config.NATSListen
+	}
+	if loopback(address) && !a.config.NoAnonymous {
 		return nil
 	}
 	head, err := a.store.Head(ctx)
@@ -264,7 +284,7 @@ func (a *App) mayListen(ctx context.Context) error {
 		}
 	}
 	return fmt.Errorf("there is no API token, so nobody could be let in on %s: make one first, with the ledger stopped: "+
-		"orderledger token create --data %s --name NAME --role admin", a.config.Listen, a.config.Data)
+		"orderledger token create --data %s --name NAME --role admin", address, a.config.Data)
 }
 
 func (a *App) onClose(f func()) { a.closers = append(a.closers, f) }

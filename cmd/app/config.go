@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"net"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/orderledger/orderledger/commands/manufacturer"
+	"github.com/orderledger/orderledger/domain"
 	"github.com/orderledger/orderledger/domain/eventstore"
 )
 
@@ -41,6 +43,13 @@ type Config struct {
 	// Manufacturers are those that the ledger knows; the others are its default's.
 	Manufacturers manufacturer.Book `json:"-"` // made of a file, not of flags: see manufacturer.Parse
 
+	// NATSRoles are the roles of other accounts' clients in an external NATS, by the account's name. Those of others need a token.
+	NATSRoles map[string]domain.Role
+	// PublicEvents publishes CloudEvents where NATS clients can come: in an external NATS, and with NATSListen.
+	PublicEvents bool
+	// PublicCustomerData publishes customers, addresses, note texts and card digits, too.
+	PublicCustomerData bool
+
 	Mail Mail
 }
 
@@ -49,9 +58,12 @@ func Default() Config {
 	return Config{
 		Data: "orderledger-data", Store: "nats", Ledger: "orderledger", Listen: "127.0.0.1:8080",
 		Durability: string(eventstore.Group), Replicas: 1, Stripe: "sandbox", RateLimit: 10_000,
-		LogLevel: "info", LogFormat: "text", Mail: defaultMail(),
+		LogLevel: "info", LogFormat: "text", PublicEvents: true, Mail: defaultMail(),
 	}
 }
+
+// NATSRolesKey is the key of NATSRoles in the configuration's file.
+const NATSRolesKey = "nats-roles"
 
 var ledgerName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 
@@ -80,6 +92,20 @@ func (c Config) Validate() error {
 	}
 	if c.NATSListen != "" && c.Store != "nats" {
 		errs = append(errs, errors.New("--nats-listen: only the embedded store (--store nats) can let NATS clients in"))
+	}
+	if _, _, err := net.SplitHostPort(c.NATSListen); c.NATSListen != "" && err != nil {
+		errs = append(errs, fmt.Errorf("--nats-listen %q: use HOST:PORT", c.NATSListen))
+	}
+	if len(c.NATSRoles) > 0 && !external(c.Store) {
+		errs = append(errs, fmt.Errorf("%s: only an external NATS (--store nats://HOST:PORT) has accounts", NATSRolesKey))
+	}
+	for account, role := range c.NATSRoles {
+		switch {
+		case account == "":
+			errs = append(errs, fmt.Errorf("%s: name accounts and their roles, such as {CLERKS: clerk}", NATSRolesKey))
+		case !slices.Contains(domain.TokenRoles, role):
+			errs = append(errs, fmt.Errorf("%s.%s: %q is no role; use viewer, clerk, manager, auditor, store or admin", NATSRolesKey, account, role))
+		}
 	}
 	oneOf("durability", c.Durability, string(eventstore.Group), string(eventstore.Strict))
 	oneOf("stripe", c.Stripe, "sandbox", "test", "live")

@@ -45,12 +45,14 @@ func (a *App) newServer() *http.Server {
 // routes are all paths: what anybody may ask (is it alive, what does the API look like), the API, and the pages.
 func (a *App) routes(stopping <-chan struct{}) http.Handler {
 	apiMux := http.NewServeMux()
-	a.register(apiMux, stopping)
+	description := a.register(apiMux, stopping)
 	auth := commandapi.Auth{Tokens: a.tokens, ForbidAnonymous: a.config.NoAnonymous, Log: a.log}
 	limit := func(refuse commandapi.Refuse) func(http.Handler) http.Handler {
 		return commandapi.RateLimit(a.config.RateLimit, int(a.config.RateLimit), refuse)
 	}
-	api := commandapi.Authenticate(auth)(limit(nil)(apiMux))
+	limited := limit(nil)(apiMux)
+	a.nats.api, a.nats.handler = description, commandapi.RequestID(limited)
+	api := commandapi.Authenticate(auth)(limited)
 	auth.Via = domain.ViaUI
 	people := auth
 	people.Refuse = a.refusePage()
@@ -78,7 +80,8 @@ func may(p domain.Permission, next http.Handler) http.Handler {
 	})
 }
 
-func (a *App) register(mux *http.ServeMux, stopping <-chan struct{}) {
+// register adds the API's operations to a mux, and returns their description.
+func (a *App) register(mux *http.ServeMux, stopping <-chan struct{}) *huma.OpenAPI {
 	commandapi.Install()
 	config := huma.DefaultConfig("orderledger", Version)
 	config.Info.Description = "An event-sourced order ledger. Money is in minor units; every POST wants an Idempotency-Key."
@@ -116,6 +119,7 @@ func (a *App) register(mux *http.ServeMux, stopping <-chan struct{}) {
 		}
 		commandapi.New(http.StatusNotFound, commandapi.CodeNotFound, "There is no such path. See /openapi.json.").Write(w)
 	})
+	return api.OpenAPI()
 }
 
 // methods are those that a path which only the fallback has taken would know. The mux answers 405 by itself only where there is
@@ -245,6 +249,9 @@ func (a *App) Ready(ctx context.Context) []string {
 	if err := a.webhooks.runner.Ready(); err != nil {
 		reasons = append(reasons, err.Error())
 	}
+	if err := a.nats.ready(); err != nil {
+		reasons = append(reasons, err.Error())
+	}
 	if err := a.notifyTrouble(); err != nil {
 		reasons = append(reasons, "notify: "+err.Error())
 	}
@@ -264,6 +271,6 @@ func (a *App) readyz(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}
 	_ = json.NewEncoder(w).Encode(map[string]any{ // the client is gone when this fails
-		"ready": len(reasons) == 0, "reasons": reasons, "remarks": append([]string{}, a.webhooks.runner.Remarks()...),
+		"ready": len(reasons) == 0, "reasons": reasons, "remarks": append(append([]string{}, a.webhooks.runner.Remarks()...), a.nats.remarks()...),
 	})
 }

@@ -43,5 +43,6 @@ func (a *App) metrics() *prometheus.Registry {
 	})
 	r.MustRegister(a.stripeMetrics()...)
 	r.MustRegister(a.webhookMetrics()...)
+	r.MustRegister(a.nats.metrics()...)
 	return r
 }

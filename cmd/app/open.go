@@ -29,10 +29,11 @@ func NewLogger(c Config, w io.Writer) *slog.Logger {
 // served. Errors: eventstore.ErrLocked when the ledger runs, eventstore.ErrUnavailable.
 func OpenLog(ctx context.Context, c Config, log *slog.Logger) (eventstore.Store, error) {
 	c.Durability = ""
-	return openLog(ctx, c, log, nil)
+	c.NATSListen = "" // a tool lets nobody in
+	return openLog(ctx, c, log, nil, nil)
 }
 
-func openLog(ctx context.Context, c Config, log *slog.Logger, fatal func(error)) (eventstore.Store, error) {
+func openLog(ctx context.Context, c Config, log *slog.Logger, fatal func(error), admit admission) (eventstore.Store, error) {
 	switch {
 	case c.Store == "memory":
 		return memstore.New(), nil
@@ -43,7 +44,7 @@ func openLog(ctx context.Context, c Config, log *slog.Logger, fatal func(error))
 	}
 	return natsstore.OpenEmbedded(ctx, natsstore.EmbeddedConfig{
 		Dir: filepath.Join(c.Data, "log"), Ledger: c.Ledger, Durability: eventstore.Durability(c.Durability),
-		NATSListen: c.NATSListen, Logger: log, OnFatal: fatal,
+		NATSListen: c.NATSListen, Admit: admit, Logger: log, OnFatal: fatal,
 	})
 }
 

@@ -17,6 +17,7 @@ import (
 
 	"github.com/orderledger/orderledger/cmd/app"
 	"github.com/orderledger/orderledger/commands/manufacturer"
+	"github.com/orderledger/orderledger/domain"
 )
 
 const (
@@ -35,7 +36,7 @@ func serveFlags(f *pflag.FlagSet) {
 	f.String("ledger", d.Ledger, "the log's name in the store")
 	f.String("listen", d.Listen, "HOST:PORT to serve on")
 	f.String("durability", d.Durability, "of the embedded store: group (one barrier for all who wait) or strict (one fsync each)")
-	f.String("nats-listen", d.NATSListen, "HOST:PORT where NATS clients may reach the embedded store (default off)")
+	f.String("nats-listen", d.NATSListen, "HOST:PORT where NATS clients may reach the ledger with an embedded store (default off)")
 	f.String("nats-creds-file", d.NATSCreds, "credentials for an external NATS")
 	f.Int("replicas", d.Replicas, "of the log, in an external NATS cluster")
 	f.String("stripe", d.Stripe, "who takes the money: sandbox (nobody), test or live")
@@ -47,6 +48,8 @@ func serveFlags(f *pflag.FlagSet) {
 	f.Float64("rate-limit", d.RateLimit, "requests per second and client")
 	f.Bool("webhook-allow-private", d.WebhookAllowPrivate, "let webhooks go out to this machine and to private networks, and by http")
 	f.String("webhook-key-file", d.WebhookKey, "file of the key that webhooks' signing secrets are derived from (default webhooks/key in the data folder)")
+	f.Bool("public-events", d.PublicEvents, "publish what happens to orders on LEDGER.public.TYPE, with an external NATS or --nats-listen")
+	f.Bool("public-customer-data", d.PublicCustomerData, "publish customers, addresses, note texts and card digits, too")
 	mailFlags(f, d.Mail)
 	f.String("log-level", d.LogLevel, "debug, info, warn or error")
 	f.String("log-format", d.LogFormat, "text or json")
@@ -62,8 +65,9 @@ func readConfig(flags *pflag.FlagSet, path string, environ []string) (app.Config
 			return app.Config{}, usageError{fmt.Errorf("--config: %w", err)}
 		}
 		for _, key := range k.Keys() {
-			if top, _, _ := strings.Cut(key, delimiter); !known(key) && top != manufacturer.Key {
-				return app.Config{}, wrongUse("--config %s: %q is not a key; keys are named as serve's flags, or %s", path, key, manufacturer.Key)
+			if top, _, _ := strings.Cut(key, delimiter); !known(key) && top != manufacturer.Key && top != app.NATSRolesKey {
+				return app.Config{}, wrongUse("--config %s: %q is not a key; keys are named as serve's flags, or %s or %s",
+					path, key, manufacturer.Key, app.NATSRolesKey)
 			}
 		}
 	}
@@ -99,7 +103,8 @@ func readConfig(flags *pflag.FlagSet, path string, environ []string) (app.Config
 		LogLevel: k.String("log-level"), LogFormat: k.String("log-format"),
 		StripeWebhookSecret: k.String("stripe-webhook-secret-file"), ReconcileFirst: k.Bool("reconcile-first"),
 		WebhookAllowPrivate: k.Bool("webhook-allow-private"), WebhookKey: k.String("webhook-key-file"),
-		Mail: readMail(k),
+		PublicEvents: k.Bool("public-events"), PublicCustomerData: k.Bool("public-customer-data"),
+		NATSRoles: natsRoles(k.Raw()[app.NATSRolesKey]), Mail: readMail(k),
 	}
 	var err error
 	c.Manufacturers, err = manufacturer.Parse(k.Raw()[manufacturer.Key])
@@ -107,6 +112,22 @@ func readConfig(flags *pflag.FlagSet, path string, environ []string) (app.Config
 		return app.Config{}, usageError{err}
 	}
 	return c, nil
+}
+
+// natsRoles are the roles of accounts, as the file has them; what is no name of a role is left for Config.Validate to refuse.
+func natsRoles(raw any) map[string]domain.Role {
+	if raw == nil {
+		return nil
+	}
+	roles := map[string]domain.Role{}
+	accounts, ok := raw.(map[string]any)
+	if !ok {
+		roles[""] = domain.Role(fmt.Sprint(raw))
+	}
+	for account, role := range accounts {
+		roles[account] = domain.Role(fmt.Sprint(role))
+	}
+	return roles
 }
 
 // logSource are the flags of commands that look at a log: a running ledger's, a stopped one's, or a store's.

@@ -128,13 +128,16 @@ func isID(id string) bool {
 // reserved names are those of actors that are not tokens; an audit must never take one for the other.
 var reserved = []string{"local", "saga", "stripe", "webhook", "webhooks", "timer", "system", "orderledger"}
 
+// AccountPrefix stands before an account of a NATS server in the id of the actor that its clients are.
+const AccountPrefix = "nats:"
+
 // Check says what is wrong with a token's name or role, as a *domain.Rejection; nil when nothing is.
 func Check(name string, role domain.Role) error {
 	switch {
 	case name == "" || len([]rune(name)) > MaxName || name != strings.TrimSpace(name) || strings.ContainsFunc(name, unicode.IsControl):
 		return domain.RejectField("/name", domain.BadValue,
 			"A token's name has 1 to 64 characters, no control characters, and no white space at its ends.")
-	case slices.Contains(reserved, strings.ToLower(name)):
+	case slices.Contains(reserved, strings.ToLower(name)), strings.HasPrefix(name, AccountPrefix):
 		return domain.RejectField("/name", domain.BadValue, "The ledger itself acts under this name. Choose another.")
 	case !slices.Contains(domain.TokenRoles, role):
 		return domain.RejectField("/role", domain.BadValue,

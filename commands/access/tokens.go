@@ -194,18 +194,44 @@ func (t *Tokens) Authenticate(ctx context.Context, secret string) (domain.Actor,
 	if !ok {
 		return domain.Actor{}, ErrUnauthenticated
 	}
-	known, ok := t.cache.get(id, t.now())
-	if !ok {
-		var err error
-		if known, err = t.read(ctx, id); err != nil {
-			return domain.Actor{}, err
-		}
-		if known.exists() {
-			known = t.cache.put(id, known, t.now())
-		}
+	known, err := t.known(ctx, id)
+	if err != nil {
+		return domain.Actor{}, err
 	}
 	if !known.matches(rest) {
 		return domain.Actor{}, ErrUnauthenticated
 	}
 	return known.actor, nil
+}
+
+// Holder returns the actor of a token that was authenticated before, by its id (see IDOf): ErrUnauthenticated when the token was
+// revoked meanwhile. Other errors as Authenticate.
+func (t *Tokens) Holder(ctx context.Context, id string) (domain.Actor, error) {
+	known, err := t.known(ctx, id)
+	if err != nil {
+		return domain.Actor{}, err
+	}
+	if !known.exists() || known.revoked {
+		return domain.Actor{}, ErrUnauthenticated
+	}
+	return known.actor, nil
+}
+
+// IDOf is the id of the token that a secret may be of. It says nothing of whether it is one.
+func IDOf(secret string) string {
+	id, _, _ := parse(secret)
+	return id
+}
+
+// known is a token as the log, or the cache, has it.
+func (t *Tokens) known(ctx context.Context, id string) (token, error) {
+	known, ok := t.cache.get(id, t.now())
+	if ok {
+		return known, nil
+	}
+	known, err := t.read(ctx, id)
+	if err == nil && known.exists() {
+		known = t.cache.put(id, known, t.now())
+	}
+	return known, err
 }

@@ -62,6 +62,9 @@ func TestTokenIsRecognisedUntilItIsRevoked(t *testing.T) {
 		if want := (domain.Actor{ID: "till " + string(role), Role: role}); err != nil || got != want {
 			t.Errorf("actor %+v, %v; want %+v", got, err, want)
 		}
+		if got, err := tokens.Holder(t.Context(), access.IDOf(secret)); err != nil || got.Role != role || access.IDOf(secret) != id {
+			t.Errorf("holder %+v, %v", got, err)
+		}
 		for range 2 {
 			if _, err := tokens.Revoke(t.Context(), admin, id); err != nil {
 				t.Fatal(err)
@@ -69,6 +72,11 @@ func TestTokenIsRecognisedUntilItIsRevoked(t *testing.T) {
 		}
 		if _, err := tokens.Authenticate(t.Context(), secret); !errors.Is(err, access.ErrUnauthenticated) {
 			t.Errorf("revoked: %v", err)
+		}
+		for _, gone := range []string{id, "", "0123456789abcdef", "../x"} {
+			if _, err := tokens.Holder(t.Context(), gone); !errors.Is(err, access.ErrUnauthenticated) {
+				t.Errorf("holder of %q: %v", gone, err)
+			}
 		}
 	}
 	if head, err := log.Head(t.Context()); err != nil || int(head) != 2*len(domain.TokenRoles) {
@@ -239,7 +247,7 @@ func TestTwoWhoMakeTheSameTokenMakeOne(t *testing.T) {
 func TestNamesAndRolesAreChecked(t *testing.T) {
 	log := memstore.New()
 	tokens := access.New(log, eventstore.Codec{}, newClock().Now)
-	for _, name := range []string{"", " ", " x", "x ", "a\nb", strings.Repeat("x", 65), "local", "SAGA", "Stripe", "webhook", "4242 4242 4242 4242", "\xff"} {
+	for _, name := range []string{"", " ", " x", "x ", "a\nb", strings.Repeat("x", 65), "local", "SAGA", "Stripe", "webhook", "nats:CLERKS", "4242 4242 4242 4242", "\xff"} {
 		if _, _, _, err := tokens.Create(t.Context(), admin, name, domain.Clerk); !isRejection(err) {
 			t.Errorf("name %q: %v", name, err)
 		}

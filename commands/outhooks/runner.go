@@ -89,6 +89,7 @@ const (
 type Runner struct {
 	cfg           Config
 	manufacturers *lru.Cache[string, string] // by the order's stream
+	form          *Form
 
 	delivered, undelivered atomic.Int64 // attempts
 
@@ -113,7 +114,11 @@ func New(cfg Config) (*Runner, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Runner{cfg: cfg, manufacturers: cache, workers: map[string]*worker{}, moved: make(chan struct{})}, nil
+	form, err := NewForm(cfg.Log, cfg.Codec, cfg.Source)
+	if err != nil {
+		return nil, err
+	}
+	return &Runner{cfg: cfg, manufacturers: cache, form: form, workers: map[string]*worker{}, moved: make(chan struct{})}, nil
 }
 
 // Run follows the log and delivers until the context ends, which is no error; it returns when all that it started has ended. It

@@ -8,7 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -33,8 +33,11 @@ type EmbeddedConfig struct {
 	// Durability is eventstore.Group or eventstore.Strict. Empty is for tools: what the folder was last opened with by name, and
 	// eventstore.Group when it never was.
 	Durability eventstore.Durability
-	// NATSListen is host:port where NATS clients may connect, without authentication: keep it on loopback. Empty: nowhere.
+	// NATSListen is host:port where NATS clients may connect, as guests. Empty: nowhere.
 	NATSListen string
+	// Admit says who is let in with a secret (a NATS token, or a password) or, when it is empty, without any; an error keeps them
+	// out. Required with NATSListen. It is called as soon as the server runs, before OpenEmbedded returns.
+	Admit func(ctx context.Context, from net.Addr, secret string) (Guest, error)
 	// MaxStore bounds the log on disk, in bytes; 1 TiB when zero. At the bound appends are refused, nothing is dropped.
 	MaxStore int64
 	// Logger takes what the server says; slog.Default when nil.
@@ -102,6 +105,7 @@ type embedded struct {
 	config  EmbeddedConfig
 	layout  layout
 	server  *server.Server
+	guests  *guests
 	closers []func() error // in the order of opening
 }
 
@@ -190,18 +194,9 @@ func (e *embedded) startServer(ctx context.Context, dir string) error {
 		DisableJetStreamBanner: true,
 	}
 	if e.config.NATSListen != "" {
-		host, port, err := net.SplitHostPort(e.config.NATSListen)
-		if err != nil {
-			return fmt.Errorf("where NATS should listen: %w", err)
-		}
-		if opts.Host = host; host == "" {
-			opts.Host = "0.0.0.0"
-		}
-		if opts.Port, err = strconv.Atoi(port); err != nil {
-			return fmt.Errorf("where NATS should listen: %w", err)
-		}
-		if opts.Port == 0 {
-			opts.Port = server.RANDOM_PORT
+		e.guests = newGuests(e.config, e.layout)
+		if err := e.guests.listen(opts, e.config.NATSListen); err != nil {
+			return err
 		}
 	}
 	srv, err := server.NewServer(opts)
@@ -209,6 +204,11 @@ func (e *embedded) startServer(ctx context.Context, dir string) error {
 		return fmt.Errorf("start the server: %w", err)
 	}
 	e.server = srv
+	if e.guests != nil {
+		if err := e.guests.open(srv); err != nil {
+			return fmt.Errorf("let guests reach the server: %w", err)
+		}
+	}
 	srv.SetLoggerV2(serverLog{e.config.Logger}, false, false, false)
 	e.closers = append(e.closers, func() error {
 		srv.Shutdown()
@@ -228,7 +228,11 @@ func (e *embedded) connection() []nats.Option {
 	if e.config.provider != nil {
 		provider = e.config.provider(provider)
 	}
-	return []nats.Option{nats.InProcessServer(provider), nats.ReconnectWait(10 * time.Millisecond)}
+	options := []nats.Option{nats.InProcessServer(provider), nats.ReconnectWait(10 * time.Millisecond)}
+	if e.guests != nil {
+		options = append(options, nats.UserInfo(owner, e.guests.secret))
+	}
+	return options
 }
 
 // guard compares the log with its mark and starts the barrier: nothing is served before everything there is durable.
@@ -273,7 +277,18 @@ func (l serverLog) Noticef(format string, v ...any) { l.to.Debug("nats: " + fmt.
 
 func (l serverLog) Warnf(format string, v ...any) { l.to.Warn("nats: " + fmt.Sprintf(format, v...)) }
 
-func (l serverLog) Errorf(format string, v ...any) { l.to.Error("nats: " + fmt.Sprintf(format, v...)) }
+func (l serverLog) Errorf(format string, v ...any) {
+	text := "nats: " + fmt.Sprintf(format, v...)
+	const refused = "authentication error"
+	switch i := strings.Index(text, refused); {
+	case i >= 0:
+		l.to.Warn(text[:i+len(refused)]) // what stands behind it was said by a stranger, and may be a secret in the wrong place
+	case strings.Contains(text, " Violation - "): // a guest has tried what guests may not
+		l.to.Warn(text)
+	default:
+		l.to.Error(text)
+	}
+}
 
 func (l serverLog) Fatalf(format string, v ...any) { l.to.Error("nats: " + fmt.Sprintf(format, v...)) }
 func (l serverLog) Debugf(string, ...any)          {}

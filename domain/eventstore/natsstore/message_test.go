@@ -2,12 +2,8 @@ package natsstore
 
 import (
 	"errors"
-	"log/slog"
-	"net"
 	"strings"
 	"testing"
-
-	"github.com/nats-io/nats.go"
 
 	"github.com/orderledger/orderledger/domain/eventstore"
 )
@@ -70,11 +66,12 @@ func TestStreamSequence(t *testing.T) {
 	}
 }
 
-// A client that may connect can write to the ledger's subjects. What it writes is no event, and no reader passes over it.
+// A client in the log's own account can write to the ledger's subjects. What it writes is no event, and no reader passes over it.
 func TestForeignMessageStops(t *testing.T) {
-	s, url := openListening(t)
+	s := openRig(t, EmbeddedConfig{Dir: t.TempDir(), Ledger: "shop"})
+	t.Cleanup(func() { mustClose(t, s) })
 	appendPatiently(t, s, "order-1", eventstore.NoStream, testEvent("known"))
-	nc, err := nats.Connect(url)
+	nc, err := s.Dial()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,26 +103,6 @@ func TestForeignMessageStops(t *testing.T) {
 	}
 }
 
-func openListening(t *testing.T) (s *Store, url string) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	s, err = OpenEmbedded(t.Context(), EmbeddedConfig{
-		Dir: t.TempDir(), Ledger: "shop", NATSListen: address, Logger: slog.New(slog.DiscardHandler),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { mustClose(t, s) })
-	return s, "nats://" + address
-}
-
 func TestBadConfigurations(t *testing.T) {
 	dir := t.TempDir()
 	for name, c := range map[string]EmbeddedConfig{
@@ -133,6 +110,7 @@ func TestBadConfigurations(t *testing.T) {
 		"no ledger":      {Dir: dir},
 		"bad durability": {Dir: dir, Ledger: "shop", Durability: "eventually"},
 		"bad address":    {Dir: dir, Ledger: "shop", NATSListen: "nowhere"},
+		"nobody admits":  {Dir: dir, Ledger: "shop", NATSListen: "127.0.0.1:0"},
 	} {
 		if s, err := OpenEmbedded(t.Context(), c); err == nil {
 			t.Errorf("%s: opened", name)

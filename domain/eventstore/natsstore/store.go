@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -30,6 +31,8 @@ type Store struct {
 	replicated bool
 	about      eventstore.Status // what doesn't change
 	log        *slog.Logger
+	url        string // with options, how to reach the server; see Dial
+	options    []nats.Option
 	below      func() error // closes what lies below the connection
 
 	mu          sync.Mutex
@@ -64,10 +67,10 @@ func newStore(ctx context.Context, c setup) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{
-		layout: c.layout, tails: ts, replicated: c.replicas > 1, about: c.about, log: c.log,
+		layout: c.layout, tails: ts, replicated: c.replicas > 1, about: c.about, log: c.log, url: c.url, options: c.options,
 		reconnected: make(chan struct{}), closing: make(chan struct{}), below: func() error { return nil },
 	}
-	s.nc, err = nats.Connect(c.url, append(c.options,
+	s.nc, err = nats.Connect(c.url, append(slices.Clip(c.options),
 		nats.Name("orderledger "+c.layout.ledger),
 		nats.MaxReconnects(-1),
 		nats.ReconnectBufSize(-1), // an append waits for its own answer; nothing is sent behind its back later

@@ -1,0 +1,230 @@
+package natsstore
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/orderledger/orderledger/domain/eventstore"
+)
+
+// openDoor opens a log whose server lets in the guests "anna", who reads, and "shop", which does not; and who says nothing, as "local".
+func openDoor(t *testing.T) (s *Store, url string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := l.Addr().String()
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = openRig(t, EmbeddedConfig{
+		Dir: t.TempDir(), Ledger: "shop", NATSListen: address,
+		Admit: func(_ context.Context, from net.Addr, secret string) (Guest, error) {
+			if host, _, err := net.SplitHostPort(from.String()); err != nil || host != "127.0.0.1" {
+				t.Errorf("somebody comes from %s", from)
+			}
+			switch secret {
+			case "":
+				return Guest{Account: "local", Reads: true}, nil
+			case "secret of anna":
+				return Guest{Account: "anna", Reads: true}, nil
+			case "secret of the store":
+				return Guest{Account: "store"}, nil
+			case "system":
+				return Guest{Account: "$G"}, nil
+			}
+			return Guest{}, errors.New("a stranger")
+		},
+	})
+	t.Cleanup(func() { mustClose(t, s) })
+	return s, "nats://" + address
+}
+
+func visit(t *testing.T, url string, options ...nats.Option) *nats.Conn {
+	t.Helper()
+	nc, err := nats.Connect(url, append(options, nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	return nc
+}
+
+func TestStrangersStayOut(t *testing.T) {
+	_, url := openDoor(t)
+	for name, o := range map[string]nats.Option{
+		"a token":               nats.Token("guessed"),
+		"a password":            nats.UserInfo("anna", "guessed"),
+		"our own user":          nats.UserInfo(owner, ""),
+		"a guess of ours":       nats.UserInfo(owner, "guessed"),
+		"a user alone":          nats.UserInfo("anna", ""),
+		"the log's own account": nats.Token("system"),
+		"a key": nats.Nkey("UBO2MQV67TQTVIRV3XFTEZOACM4WLOCMCDMAWN5QVN5PI2N6JHTVDRON", func([]byte) ([]byte, error) {
+			return make([]byte, 64), nil
+		}),
+	} {
+		if nc, err := nats.Connect(url, o); err == nil {
+			nc.Close()
+			t.Errorf("%s is let in", name)
+		}
+	}
+}
+
+// Nothing that a guest sends reaches the log, whatever way it takes.
+func TestGuestsCantReachTheLog(t *testing.T) {
+	s, url := openDoor(t)
+	appendPatiently(t, s, "order-1", eventstore.NoStream, testEvent("known"))
+	own, err := s.Dial()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer own.Close()
+	if _, err := own.Subscribe("shop.cmd.*", func(m *nats.Msg) { _ = m.Respond([]byte("{}")) }); err != nil {
+		t.Fatal(err)
+	}
+	if err := own.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	for name, nc := range map[string]*nats.Conn{"local": visit(t, url), "anna": visit(t, url, nats.Token("secret of anna"))} {
+		js, err := jetstream.New(nc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		heard, err := nc.SubscribeSync(">")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, subject := range []string{"shop.order.2", "shop.order.1", "shop.public.Shipped", "$JS.API.STREAM.DELETE.shop"} {
+			if err := nc.Publish(subject, []byte("{}")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		// The answer of whoever answers goes where the request says, in the guest's own account.
+		for _, subject := range []string{"shop.cmd.accept", "$SRV.PING", "$JS.API.STREAM.INFO." + PublicStream("shop")} {
+			if err := nc.PublishRequest(subject, "shop.order.3", []byte("{}")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		if _, err := js.Stream(ctx, "shop"); err == nil {
+			t.Errorf("%s reads the log's stream", name)
+		}
+		cancel()
+		if err := nc.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		// An append behind all that says that the guest's messages have been dealt with.
+		appendPatiently(t, s, "order-"+name, eventstore.NoStream, testEvent("after "+name))
+		for {
+			m, err := heard.NextMsg(100 * time.Millisecond)
+			if err != nil {
+				break
+			}
+			if m.Header.Get(headerType) != "" {
+				t.Errorf("%s hears an event on %s", name, m.Subject)
+			}
+		}
+	}
+	if head, err := s.Head(t.Context()); err != nil || head != 3 {
+		t.Errorf("the log ends at %d, %v; want 3", head, err)
+	}
+}
+
+// A request says the account that it comes from, whatever it says itself, and the sender can't say that it comes from elsewhere.
+func TestRequestsSayTheirAccount(t *testing.T) {
+	s, url := openDoor(t)
+	own, err := s.Dial(nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer own.Close()
+	asked := make(chan *nats.Msg, 10)
+	if _, err := own.Subscribe("shop.cmd.*", func(m *nats.Msg) { asked <- m; _ = m.Respond([]byte("{}")) }); err != nil {
+		t.Fatal(err)
+	}
+	if err := own.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	for account, nc := range map[string]*nats.Conn{
+		"local": visit(t, url), "anna": visit(t, url, nats.Token("secret of anna")), "store": visit(t, url, nats.UserInfo("any", "secret of the store")),
+	} {
+		m := nats.NewMsg("shop.cmd.accept")
+		m.Header["Nats-Request-Info"] = []string{`{"acc":"boss"}`, `{"acc":"boss"}`}
+		m.Header["nats-request-info"] = []string{`{"acc":"boss"}`}
+		if _, err := nc.RequestMsg(m, 5*time.Second); err != nil {
+			t.Fatalf("%s: %v", account, err)
+		}
+		got := <-asked
+		infos := got.Header["Nats-Request-Info"]
+		if !strings.HasPrefix(got.Reply, "_R_.") || len(infos) == 0 || !strings.Contains(infos[len(infos)-1], `"acc":"`+account+`"`) {
+			t.Errorf("%s: reply %s, %v", account, got.Reply, infos)
+		}
+	}
+	// A client of the log's own account can say anything but that.
+	if err := own.PublishMsg(&nats.Msg{
+		Subject: "shop.cmd.accept", Reply: "_R_.forged", Header: nats.Header{"Nats-Request-Info": {`{"acc":"boss"}`}},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := own.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if own.LastError() == nil {
+		t.Error("the server takes a forged reply subject")
+	}
+	select {
+	case m := <-asked:
+		t.Errorf("a forged request came through: %v", m.Header)
+	default:
+	}
+}
+
+// Guests see neither each other's requests nor the answers; public events are for those who may read.
+func TestGuestsAreApart(t *testing.T) {
+	s, url := openDoor(t)
+	own, err := s.Dial()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer own.Close()
+	if _, err := own.Subscribe("shop.cmd.*", func(m *nats.Msg) { _ = m.Respond([]byte("for you alone")) }); err != nil {
+		t.Fatal(err)
+	}
+	anna, store := visit(t, url, nats.Token("secret of anna")), visit(t, url, nats.Token("secret of the store"))
+	spy, err := store.SubscribeSync(">")
+	if err != nil {
+		t.Fatal(err)
+	}
+	reader, err := anna.SubscribeSync("shop.public.>")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, nc := range []*nats.Conn{own, anna, store} {
+		if err := nc.Flush(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if m, err := anna.Request("shop.cmd.show", nil, 5*time.Second); err != nil || string(m.Data) != "for you alone" {
+		t.Fatalf("%v", err)
+	}
+	if err := own.Publish("shop.public.Shipped", []byte("told")); err != nil {
+		t.Fatal(err)
+	}
+	if m, err := reader.NextMsg(5 * time.Second); err != nil || string(m.Data) != "told" {
+		t.Fatalf("%v", err)
+	}
+	if err := store.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if n, _, err := spy.Pending(); err != nil || n > 0 {
+		t.Errorf("the store hears %d messages, %v", n, err)
+	}
+}
