@@ -137,10 +137,13 @@ type Status struct {
 	Ledger     string     `json:"ledger"`
 	Durability Durability `json:"durability"`
 	// Note says in a sentence what a reader of Durability should know, such as why group fell back to strict.
-	Note   string   `json:"note,omitempty"`
-	Head   Position `json:"head"`
-	Events uint64   `json:"events"`
-	Bytes  uint64   `json:"bytes"`
+	Note string `json:"note,omitempty"`
+	// AtomicBatches says that AppendMany is all or none, and that its events stand in the log in the batch's order. Where it
+	// isn't so, a batch that failed may be there in part.
+	AtomicBatches bool     `json:"atomic_batches"`
+	Head          Position `json:"head"`
+	Events        uint64   `json:"events"`
+	Bytes         uint64   `json:"bytes"`
 }
 
 var (

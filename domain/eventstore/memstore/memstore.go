@@ -211,7 +211,7 @@ func (s *Store) Status(ctx context.Context) (eventstore.Status, error) {
 	}
 	return eventstore.Status{
 		Backend: "memory", Location: "memory", Ledger: "memory", Durability: eventstore.Memory,
-		Note: "the log is gone when the program ends",
+		Note: "the log is gone when the program ends", AtomicBatches: true,
 		Head: eventstore.Position(len(s.log)), Events: uint64(len(s.log)), Bytes: s.bytes,
 	}, nil
 }

@@ -209,6 +209,7 @@ func (s *Store) Status(ctx context.Context) (eventstore.Status, error) {
 		return eventstore.Status{}, err
 	}
 	st := s.about
+	st.AtomicBatches = true
 	st.Head = eventstore.Position(info.State.LastSeq)
 	if s.barrier != nil {
 		st.Head = eventstore.Position(s.barrier.durable.Load())
