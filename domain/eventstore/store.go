@@ -79,9 +79,9 @@ type Store interface {
 	// event may or may not have been applied, and calling again with the same arguments finds out.
 	Append(ctx context.Context, stream string, expected Revision, e Event) (Recorded, error)
 
-	// AppendMany adds up to MaxBatch events, all or none, each to a different stream; for imports. Errors as Append; a
-	// conflict names the first stream that was not as expected, and nothing was added. Calling it again after a success
-	// is a success.
+	// AppendMany adds up to MaxBatch events, all or none, in this order; for imports and copies. Those of one stream follow
+	// each other: each expects the one before it. Errors as Append; a conflict names the first stream that was not as
+	// expected, and nothing was added. Calling it again after a success is a success.
 	AppendMany(ctx context.Context, batch []Proposed) ([]Recorded, error)
 
 	// ReadStream yields the stream's events with revisions above after (NoStream for all), oldest first. A stream without
@@ -167,6 +167,21 @@ type ConflictError struct {
 
 func (e *ConflictError) Error() string {
 	return fmt.Sprintf("conflict on %s: expected %s, found %s", e.Stream, e.Expected, e.Actual)
+}
+
+// CheckBatch returns an error when a batch is not fit for any store: too many events, or a stream's that don't follow each other.
+func CheckBatch(batch []Proposed) error {
+	if len(batch) > MaxBatch {
+		return fmt.Errorf("a batch of %d events, at most %d", len(batch), MaxBatch)
+	}
+	next := make(map[string]Revision, len(batch))
+	for _, p := range batch {
+		if expected, twice := next[p.Stream]; twice && p.Expected != expected {
+			return fmt.Errorf("stream %s is in the batch twice, at %s and behind %s: its events must follow each other", p.Stream, expected, p.Expected)
+		}
+		next[p.Stream] = p.Expected + 1
+	}
+	return nil
 }
 
 // CheckStream returns the category and the id of a stream's name, or ErrBadStream. Both are 1 to 128 letters, digits,

@@ -71,7 +71,11 @@ type StreamLog interface {
 // hash before it. The first event of which that isn't so is a *Difference, and neither it nor any behind it is handed over. What
 // an event says is not looked at; Verify does that. Memory is bounded, whatever the number of streams.
 func Walk(ctx context.Context, log StreamLog, until eventstore.Position, see func(eventstore.Recorded) error) (Walked, error) {
-	tails, err := simplelru.NewLRU[string, tail](tailsKept, nil)
+	return walk(ctx, log, until, tailsKept, see)
+}
+
+func walk(ctx context.Context, log StreamLog, until eventstore.Position, kept int, see func(eventstore.Recorded) error) (Walked, error) {
+	tails, err := simplelru.NewLRU[string, tail](kept, nil)
 	if err != nil {
 		return Walked{}, err
 	}
@@ -114,26 +118,34 @@ func (w *walker) step(ctx context.Context, r eventstore.Recorded) error {
 	return nil
 }
 
-// before is the tail that an event must follow. Where it was forgotten, the event before is read again: it has been verified.
+// before is the tail that an event must follow. Where it was forgotten, the event before is read again: it has been verified. The
+// stream must then have the event itself where the log has it. Whether a stream's first event comes again after more streams than
+// are kept is not seen here; Verify sees it, and whoever appends the events elsewhere.
 func (w *walker) before(ctx context.Context, r eventstore.Recorded) (tail, error) {
-	if t, ok := w.tails.Get(r.Stream); ok || r.Revision <= 0 {
-		if !ok {
-			t = noTail
-		}
+	if t, ok := w.tails.Get(r.Stream); ok {
+		return t, nil
+	}
+	t := noTail
+	if r.Revision <= 0 {
 		return t, nil
 	}
 	for b, err := range w.log.ReadStream(ctx, r.Stream, r.Revision-2) {
-		if err != nil {
-			return noTail, fmt.Errorf("read %s at %s: %w", r.Stream, r.Revision-1, err)
-		}
-		if b.Revision != r.Revision-1 || b.Position >= r.Position {
-			break
+		switch {
+		case err != nil:
+			return t, fmt.Errorf("read %s at %s: %w", r.Stream, r.Revision-1, err)
+		case b.Revision != r.Revision-1:
+			if t != noTail && b.Position != r.Position {
+				return t, differs(r, BadRevision, "the stream has %s at position %d", b.Revision, b.Position)
+			}
+			return t, nil
 		}
 		env, err := eventstore.ReadEnvelope(b.Event)
 		if err != nil {
-			return noTail, differs(b, BadChain, "%v", err)
+			return t, differs(b, BadChain, "%v", err)
 		}
-		return tailOf(b, env.Prev)
+		if t, err = tailOf(b, env.Prev); err != nil {
+			return t, err
+		}
 	}
-	return noTail, nil // the event has nothing to follow: next says so
+	return t, nil // without an event before, next says what is missing
 }

@@ -22,6 +22,8 @@ const (
 type Options struct {
 	// Progress is told, now and then, up to which position of the source the copy is done. It must not block.
 	Progress func(done, end eventstore.Position)
+	// Batch is how many events are appended at once, at most eventstore.MaxBatch; that many when zero.
+	Batch int
 }
 
 // Result is what was copied.
@@ -84,6 +86,7 @@ type copier struct {
 	atomic   bool
 	back     *reader
 	progress func(done, end eventstore.Position)
+	most     int // events of a batch
 
 	result Result // of whoever compares: the writing, and then the reading back
 }
@@ -92,7 +95,10 @@ type copier struct {
 type batch []eventstore.Recorded
 
 func begin(ctx context.Context, from, to eventstore.Store, o Options) (c *copier, err error) {
-	c = &copier{from: from, to: to, progress: o.Progress}
+	c = &copier{from: from, to: to, progress: o.Progress, most: eventstore.MaxBatch}
+	if o.Batch > 0 {
+		c.most = min(o.Batch, c.most)
+	}
 	if c.progress == nil {
 		c.progress = func(_, _ eventstore.Position) {}
 	}
@@ -136,11 +142,10 @@ func (c *copier) run(ctx context.Context) error {
 	return broken
 }
 
-// read cuts the source into batches of events of different streams, as AppendMany takes them.
+// read cuts the source into batches as AppendMany takes them.
 func (c *copier) read(ctx context.Context, out chan<- batch) (audit.Walked, error) {
 	var next batch
 	var size int
-	streams := map[string]bool{}
 	flush := func() error {
 		if len(next) == 0 {
 			return nil
@@ -148,7 +153,6 @@ func (c *copier) read(ctx context.Context, out chan<- batch) (audit.Walked, erro
 		select {
 		case out <- next:
 			next, size = nil, 0
-			clear(streams)
 			return nil
 		case <-ctx.Done():
 			return ctx.Err()
@@ -156,13 +160,12 @@ func (c *copier) read(ctx context.Context, out chan<- batch) (audit.Walked, erro
 	}
 	walked, err := audit.Walk(ctx, c.from, c.end, func(r eventstore.Recorded) error {
 		n := len(r.Data) + len(r.Meta)
-		if streams[r.Stream] || len(next) == eventstore.MaxBatch || size+n > batchBytes {
+		if len(next) == c.most || size+n > batchBytes {
 			if err := flush(); err != nil {
 				return err
 			}
 		}
 		next, size = append(next, r), size+n
-		streams[r.Stream] = true
 		return nil
 	})
 	if d := (*audit.Difference)(nil); err != nil && !errors.As(err, &d) {

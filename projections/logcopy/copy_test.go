@@ -217,6 +217,9 @@ func (s *writtenTo) Subscribe(ctx context.Context, after eventstore.Position) (e
 	return s.Store.Subscribe(ctx, after)
 }
 
+// few makes a copy append often.
+var few = logcopy.Options{Batch: 7}
+
 var errKilled = errors.New("killed")
 
 // partial is a target that applies single events alone and says so; mortal below kills it.
@@ -280,7 +283,7 @@ func TestKilledAtEveryAppend(t *testing.T) {
 			for _, applied := range []bool{false, true} {
 				for n := 1; ; n++ {
 					target := store()
-					_, err := logcopy.Copy(t.Context(), source, &mortal{Store: target, n: n, applied: applied}, logcopy.Options{})
+					_, err := logcopy.Copy(t.Context(), source, &mortal{Store: target, n: n, applied: applied}, few)
 					if err == nil {
 						if n < 15 {
 							t.Fatalf("done with %d appends", n-1)
@@ -292,7 +295,7 @@ func TestKilledAtEveryAppend(t *testing.T) {
 					}
 					held := read(t, target)
 					wantCopy(t, target, want[:len(held)])
-					res, err := logcopy.Copy(t.Context(), source, target, logcopy.Options{})
+					res, err := logcopy.Copy(t.Context(), source, target, few)
 					if err != nil || res.Copied != int64(len(want)-len(held)) {
 						t.Fatalf("killed at %d: %+v, %v", n, res, err)
 					}
@@ -307,7 +310,7 @@ func TestKilledAtEveryAppend(t *testing.T) {
 func TestManyLives(t *testing.T) {
 	source, target := mixed(t, 150), memstore.New()
 	for life := 0; ; life++ {
-		_, err := logcopy.Copy(t.Context(), source, &mortal{Store: target, n: 1, applied: true}, logcopy.Options{})
+		_, err := logcopy.Copy(t.Context(), source, &mortal{Store: target, n: 1, applied: true}, few)
 		if err == nil {
 			break
 		}
@@ -342,7 +345,7 @@ func (f *forgetful) AppendMany(ctx context.Context, b []eventstore.Proposed) ([]
 
 func TestLostAnswers(t *testing.T) {
 	source, target := mixed(t, 300), &forgetful{Store: memstore.New()}
-	if _, err := logcopy.Copy(t.Context(), source, target, logcopy.Options{}); err != nil {
+	if _, err := logcopy.Copy(t.Context(), source, target, few); err != nil {
 		t.Fatal(err)
 	}
 	if target.n < 20 {
@@ -423,7 +426,7 @@ func TestAnotherWriterIsNoticed(t *testing.T) {
 			if _, err := target.Append(t.Context(), p.Stream, p.Expected, p.Event); err != nil {
 				t.Error(err)
 			}
-		}}, logcopy.Options{})
+		}}, few)
 		var diverged *logcopy.DivergedError
 		if !errors.As(err, &diverged) || diverged.Stream != stream {
 			t.Errorf("%s: %v", name, err)
@@ -483,7 +486,7 @@ func TestAGapInTheTargetIsRefused(t *testing.T) {
 func TestACancelledCopyGoesOn(t *testing.T) {
 	source, target := mixed(t, 500), memstore.New()
 	ctx, cancel := context.WithCancel(t.Context())
-	_, err := logcopy.Copy(ctx, source, &intruder{Store: target, n: 5, write: cancel}, logcopy.Options{})
+	_, err := logcopy.Copy(ctx, source, &intruder{Store: target, n: 5, write: cancel}, few)
 	if !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
 	}
@@ -493,7 +496,7 @@ func TestACancelledCopyGoesOn(t *testing.T) {
 		t.Errorf("%d of %d events were copied before", len(held), len(want))
 	}
 	wantCopy(t, target, want[:len(held)])
-	if _, err := logcopy.Copy(t.Context(), source, target, logcopy.Options{}); err != nil {
+	if _, err := logcopy.Copy(t.Context(), source, target, few); err != nil {
 		t.Fatal(err)
 	}
 	wantCopy(t, target, want)

@@ -50,8 +50,9 @@ func (s *Store) AppendMany(ctx context.Context, batch []eventstore.Proposed) ([]
 	if err := s.usable(ctx); err != nil {
 		return nil, err
 	}
+	fresh := map[string]int{} // events of this batch that are not there yet
 	for _, p := range batch {
-		if err := s.check(p); err != nil {
+		if err := s.check(p, fresh); err != nil {
 			return nil, err
 		}
 	}
@@ -68,10 +69,9 @@ func (s *Store) AppendMany(ctx context.Context, batch []eventstore.Proposed) ([]
 
 // checkBatch refuses what no state of the log could take.
 func checkBatch(batch []eventstore.Proposed) error {
-	if len(batch) > eventstore.MaxBatch {
-		return fmt.Errorf("a batch of %d events, at most %d", len(batch), eventstore.MaxBatch)
+	if err := eventstore.CheckBatch(batch); err != nil {
+		return err
 	}
-	seen := make(map[string]bool, len(batch))
 	for _, p := range batch {
 		if _, _, err := eventstore.CheckStream(p.Stream); err != nil {
 			return err
@@ -85,10 +85,6 @@ func checkBatch(batch []eventstore.Proposed) error {
 		if p.Expected < eventstore.NoStream {
 			return fmt.Errorf("event %s: bad expected revision %d", p.Event.ID, p.Expected)
 		}
-		if seen[p.Stream] {
-			return fmt.Errorf("stream %s is in the batch twice", p.Stream)
-		}
-		seen[p.Stream] = true
 	}
 	return nil
 }
@@ -115,14 +111,15 @@ func (s *Store) standing(p eventstore.Proposed) (eventstore.Recorded, bool) {
 	return eventstore.Recorded{}, false
 }
 
-// check says whether p can be added, or is there already. The lock is held.
-func (s *Store) check(p eventstore.Proposed) error {
+// check says whether p can be added behind the fresh events of its stream, or is there already. The lock is held.
+func (s *Store) check(p eventstore.Proposed, fresh map[string]int) error {
 	if _, ok := s.standing(p); ok {
 		return nil
 	}
-	if actual := eventstore.Revision(len(s.streams[p.Stream]) - 1); actual != p.Expected {
+	if actual := eventstore.Revision(len(s.streams[p.Stream]) + fresh[p.Stream] - 1); actual != p.Expected {
 		return &eventstore.ConflictError{Stream: p.Stream, Expected: p.Expected, Actual: actual}
 	}
+	fresh[p.Stream]++
 	return nil
 }
 
