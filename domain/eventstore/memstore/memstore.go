@@ -42,7 +42,7 @@ func (s *Store) Append(ctx context.Context, stream string, expected eventstore.R
 
 // AppendMany implements eventstore.Store.
 func (s *Store) AppendMany(ctx context.Context, batch []eventstore.Proposed) ([]eventstore.Recorded, error) {
-	if err := checkBatch(batch); err != nil {
+	if err := eventstore.CheckBatch(batch); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
@@ -65,28 +65,6 @@ func (s *Store) AppendMany(ctx context.Context, batch []eventstore.Proposed) ([]
 		return nil, fmt.Errorf("%w: the answer was lost", eventstore.ErrUnavailable)
 	}
 	return recs, nil
-}
-
-// checkBatch refuses what no state of the log could take.
-func checkBatch(batch []eventstore.Proposed) error {
-	if err := eventstore.CheckBatch(batch); err != nil {
-		return err
-	}
-	for _, p := range batch {
-		if _, _, err := eventstore.CheckStream(p.Stream); err != nil {
-			return err
-		}
-		if err := eventstore.CheckEvent(p.Event); err != nil {
-			return err
-		}
-		if bytes.IndexByte(p.Event.Data, '\n') >= 0 || bytes.IndexByte(p.Event.Meta, '\n') >= 0 {
-			return fmt.Errorf("event %s: a line break in its data or meta", p.Event.ID)
-		}
-		if p.Expected < eventstore.NoStream {
-			return fmt.Errorf("event %s: bad expected revision %d", p.Event.ID, p.Expected)
-		}
-	}
-	return nil
 }
 
 // usable says whether the store may be used now. The lock is held.

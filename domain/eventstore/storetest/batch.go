@@ -84,9 +84,14 @@ func batchRepeats(t *testing.T, h Harness) {
 	wantSame(t, []eventstore.Recorded{r}, first[:1])
 }
 
-// batchFollows: events of one stream may be in one batch, if they follow each other.
+// Events of one stream may be in one atomic batch, if they follow each other.
 func batchFollows(t *testing.T, h Harness) {
 	s := h.open(t)
+	st, err := s.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.need(t, "AtomicBatches", st.AtomicBatches)
 	fill(t, s, "order-old", 2)
 	of := func(stream string, revision int) eventstore.Proposed {
 		return eventstore.Proposed{Stream: stream, Expected: eventstore.Revision(revision - 1), Event: event(fmt.Sprintf("%s/%d", stream, revision))}
@@ -111,7 +116,7 @@ func batchFollows(t *testing.T, h Harness) {
 	before = head(t, s)
 	stale := []eventstore.Proposed{of("order-fresh", 0), of("order-fresh", 1), of("order-old", 3), of("order-old", 4)}
 	stale[2].Event, stale[3].Event = event("stale"), event("stale too")
-	_, err := s.AppendMany(t.Context(), stale)
+	_, err = s.AppendMany(t.Context(), stale)
 	wantConflict(t, err, "order-old", 2, 3)
 	_, err = s.AppendMany(t.Context(), []eventstore.Proposed{of("order-fresh", 0), of("order-ahead", 1), of("order-ahead", 2)})
 	wantConflict(t, err, "order-ahead", 0, eventstore.NoStream)
