@@ -57,7 +57,7 @@ func TestKilledProcess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ledgerLike(t, source, 20_000, 30)
+	ledgerLike(t, source, 12_000, 30)
 	want := read(t, source)
 	if err := source.Close(); err != nil {
 		t.Fatal(err)
