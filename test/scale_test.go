@@ -23,8 +23,6 @@ import (
 
 var orders = flag.Int("orders", 20_000, "orders of BenchmarkScale, with four events each; it measures at half as many, too")
 
-const eventsOfOrder = 4
-
 // BenchmarkScale fills a log with -orders orders, and one with half as many, and reports for each what the log alone and a whole
 // ledger take: on disk, in memory, and in time to start again, after a clean stop and after kill -9. Then it reports the line
 // through the two: what each million orders take, and what is taken without any.

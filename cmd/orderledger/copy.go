@@ -134,8 +134,8 @@ func (c *cli) printCopied(res logcopy.Result) error {
 func (c *cli) openPlace(ctx context.Context, flag string, cfg app.Config) (eventstore.Store, error) {
 	s, err := app.OpenLog(ctx, cfg, app.NewLogger(cfg, c.err))
 	switch {
-	case errors.Is(err, eventstore.ErrLocked):
-		return nil, fmt.Errorf("%s: %w; the ledger runs: stop it, or serve it with --nats-listen and name that address", flag, err)
+	case errors.Is(err, eventstore.ErrLocked) && flag == "--from":
+		return nil, fmt.Errorf("%s: %w; or serve it with --nats-listen and copy from that address", flag, err)
 	case err != nil:
 		return nil, fmt.Errorf("%s: %w", flag, err)
 	}
