@@ -29,7 +29,7 @@ ledger (./orderledger-data, file:/var/lib/orderledger) or a store (nats://HOST:P
 
 Every chain is verified on the way, and all that the target holds is read back and compared. The target may be empty, or hold
 the beginning of the same log: stopped at any point, the same command goes on. It ends where the source ended as it began, so a
-ledger is moved by copying while it serves (from its store, or its --nats-listen), stopping it, and copying once more.
+ledger on an external store is moved by copying while it serves, stopping it, and copying once more.
 
 Positions are each store's own. What a ledger keeps of them is found out to be another log's and built again; a client that
 follows /v1/events begins anew. Of a data folder the log alone is copied: take webhooks/key along.
@@ -133,10 +133,7 @@ func (c *cli) printCopied(res logcopy.Result) error {
 // openPlace opens one of the two stores; flag is its flag.
 func (c *cli) openPlace(ctx context.Context, flag string, cfg app.Config) (eventstore.Store, error) {
 	s, err := app.OpenLog(ctx, cfg, app.NewLogger(cfg, c.err))
-	switch {
-	case errors.Is(err, eventstore.ErrLocked) && flag == "--from":
-		return nil, fmt.Errorf("%s: %w; or serve it with --nats-listen and copy from that address", flag, err)
-	case err != nil:
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", flag, err)
 	}
 	return s, nil
