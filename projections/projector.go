@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/orderledger/orderledger/domain/eventstore"
 )
 
@@ -14,6 +16,10 @@ import (
 type ReadModel interface {
 	// Checkpoint is the position of the last event that was applied; zero for an empty model.
 	Checkpoint(ctx context.Context) (eventstore.Position, error)
+	// Last is the last event that was applied; the zero Last for an empty model.
+	Last(ctx context.Context) (Last, error)
+	// Reset empties the model.
+	Reset(ctx context.Context) error
 	// Apply takes in events, oldest first, together with the checkpoint: all or nothing. Events up to the checkpoint are
 	// ignored. It returns what changed, one Change for each event of an order. An event that it can't read is an error,
 	// and nothing of the batch is applied.
@@ -21,6 +27,13 @@ type ReadModel interface {
 	// CaughtUp tells the model, once in each run, that it has reached what the log held when the run began. It may take
 	// long (building indexes); the projector is ready afterwards.
 	CaughtUp(ctx context.Context) error
+}
+
+// Last is an event of the log, and the position before it: reading on from there shows whether a log is the one that a read model
+// was built from.
+type Last struct {
+	Before, Position eventstore.Position
+	Event            uuid.UUID
 }
 
 // rebuilding is what a ReadModel has that can be rebuilt while it serves.
@@ -47,6 +60,7 @@ type Projector struct {
 	name  string
 	store eventstore.Store
 	model ReadModel
+	known bool // that the model is one of this log; run's own
 
 	mu         sync.Mutex
 	checkpoint eventstore.Position
@@ -108,6 +122,9 @@ func (p *Projector) follow(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := p.recognise(ctx, target); err != nil {
+		return err
+	}
 	sub, err := p.store.Subscribe(ctx, p.position())
 	if err != nil {
 		return err
@@ -133,6 +150,36 @@ func (p *Projector) follow(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// recognise empties a model that was built from another log: one that was copied has positions of its own, one that was restored
+// may have another history. A log that ends before the model does has lost events, and that is not for the model to settle.
+func (p *Projector) recognise(ctx context.Context, head eventstore.Position) error {
+	last, err := p.model.Last(ctx)
+	if err != nil {
+		return fmt.Errorf("%s: %w", p.name, fault{err})
+	}
+	if p.known || last.Position == 0 || last.Position > head {
+		return nil
+	}
+	sub, err := p.store.Subscribe(ctx, last.Before)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = sub.Close() }() // nothing was written through it
+	there, err := sub.Next(ctx, 1)
+	if err != nil {
+		return err
+	}
+	if p.known = there[0].Position == last.Position && there[0].ID == last.Event; p.known {
+		return nil
+	}
+	if err := p.model.Reset(ctx); err != nil {
+		return fmt.Errorf("%s: %w", p.name, fault{err})
+	}
+	p.known = true
+	p.update(func() { p.checkpoint = 0; p.ring.start(0) })
+	return nil
 }
 
 // catchUp makes the projector ready once it has reached target.

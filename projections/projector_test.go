@@ -19,11 +19,21 @@ import (
 // model is a read model in memory that reads what it is given with the codec, as one must.
 type model struct {
 	at       eventstore.Position
+	last     projections.Last
+	resets   int
 	applied  []eventstore.Position
 	caughtUp int
 }
 
 func (m *model) Checkpoint(context.Context) (eventstore.Position, error) { return m.at, nil }
+
+func (m *model) Last(context.Context) (projections.Last, error) { return m.last, nil }
+
+func (m *model) Reset(context.Context) error {
+	m.at, m.last, m.applied = 0, projections.Last{}, nil
+	m.resets++
+	return nil
+}
 
 func (m *model) CaughtUp(context.Context) error { m.caughtUp++; return nil }
 
@@ -35,6 +45,7 @@ func (m *model) Apply(_ context.Context, batch []eventstore.Recorded) ([]project
 		}
 	}
 	for _, r := range batch {
+		m.last = projections.Last{Before: m.at, Position: r.Position, Event: r.ID}
 		m.at = r.Position
 		m.applied = append(m.applied, r.Position)
 		if id, ok := eventstore.OrderOf(r.Stream); ok {
@@ -164,6 +175,49 @@ func TestProjectorStopsAtAGap(t *testing.T) {
 	}
 	if err := end(); !errors.Is(err, eventstore.ErrGap) || m.at != 1 {
 		t.Errorf("run: %v, at %d", err, m.at)
+	}
+}
+
+// A model of this log goes on; one of another log, such as one that was moved to a store with other positions, is emptied first.
+func TestProjectorKnowsItsLog(t *testing.T) {
+	store, other := memstore.New(), memstore.New()
+	for i := range 5 {
+		write(t, store, orderStream(i), 0, domain.Accepted{})
+		write(t, other, orderStream(i+1), 0, domain.Accepted{})
+	}
+	run := func(s eventstore.Store, m *model) {
+		t.Helper()
+		p, end := start(t, s, m)
+		if err := errors.Join(p.WaitReady(await(t)), end()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m := &model{}
+	run(store, m)
+	write(t, store, orderStream(9), 0, domain.Accepted{})
+	run(store, m)
+	if m.resets != 0 || len(m.applied) != 6 {
+		t.Errorf("on its own log: %d resets, applied %v", m.resets, m.applied)
+	}
+	write(t, other, orderStream(9), 0, domain.Accepted{})
+	write(t, other, orderStream(10), 0, domain.Accepted{})
+	m.last.Event = uuid.Nil // as another event at the same position
+	run(other, m)
+	if m.resets != 1 || len(m.applied) != 7 || m.at != 7 {
+		t.Errorf("on another log: %d resets, applied %v", m.resets, m.applied)
+	}
+	run(other, m)
+	if m.resets != 1 || len(m.applied) != 7 {
+		t.Errorf("again on that: %d resets, applied %v", m.resets, m.applied)
+	}
+
+	// A log that ends before its model has lost events. That is an incident, and no reason to forget what was there.
+	p, end := start(t, store, m)
+	if err := p.WaitReady(await(t)); !errors.Is(err, eventstore.ErrGap) {
+		t.Errorf("ready: %v", err)
+	}
+	if err := end(); !errors.Is(err, eventstore.ErrGap) || m.resets != 1 {
+		t.Errorf("run: %v, %d resets", err, m.resets)
 	}
 }
 

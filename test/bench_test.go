@@ -1,12 +1,9 @@
 package test
 
 import (
-	"context"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"net/http"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,15 +13,12 @@ import (
 	"time"
 
 	"github.com/orderledger/orderledger/cmd/app"
-	"github.com/orderledger/orderledger/commands"
 	"github.com/orderledger/orderledger/domain"
 	"github.com/orderledger/orderledger/domain/eventstore"
 	"github.com/orderledger/orderledger/test/testenv"
 )
 
-// The whole-system figures: go test ./test -run '^$' -bench . -benchtime 5s [-events 1000000]
-
-var events = flag.Int("events", 40_000, "events in the log of BenchmarkStart")
+// The whole-system figures: go test ./test -run '^$' -bench 'HTTP|Visible' -benchtime 5s; see scale_test.go for many orders.
 
 func benchClient(b *testing.B, clients int) {
 	b.Helper()
@@ -130,103 +124,4 @@ func BenchmarkVisible(b *testing.B) {
 	b.StopTimer()
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "commands/s")
 	b.ReportMetric(float64(percentile(taken, 0.99).Microseconds())/1000, "p99-ms")
-}
-
-// BenchmarkStart opens a ledger whose log holds -events events until it is ready, and reports what memory it then has.
-func BenchmarkStart(b *testing.B) {
-	config := testenv.Config(b, "nats")
-	fill(b, config, *events)
-	first := startChildForBench(b, config) // makes the read models
-	first()
-	b.ResetTimer()
-	for range b.N {
-		stop := startChildForBench(b, config)
-		b.StopTimer()
-		stop()
-		b.StartTimer()
-	}
-	b.StopTimer()
-	b.ReportMetric(float64(*events), "events")
-	b.ReportMetric(lastRSS, "RSS-MiB")
-}
-
-var lastRSS float64
-
-// startChildForBench starts a ledger in a process of its own, waits until it is ready, and returns what stops it.
-func startChildForBench(b *testing.B, c app.Config) func() {
-	b.Helper()
-	p := startChild(b, childConfig{App: c})
-	testenv.AwaitReadyWithin(b, p.url, 10*time.Minute)
-	return func() {
-		if status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid)); err == nil {
-			if _, rest, ok := strings.Cut(string(status), "VmRSS:"); ok {
-				kb, err := strconv.ParseFloat(strings.Fields(rest)[0], 64)
-				if err == nil {
-					lastRSS = kb / 1024
-				}
-			}
-		}
-		p.stop()
-	}
-}
-
-// fill writes a history of n events: orders that are placed, accepted, entered and shipped.
-func fill(b *testing.B, c app.Config, n int) {
-	b.Helper()
-	ctx := context.Background()
-	log, err := app.OpenLog(ctx, c, app.NewLogger(c, os.Stderr))
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer func() {
-		if err := log.Close(); err != nil {
-			b.Error(err)
-		}
-	}()
-	codec := eventstore.Codec{}
-	actor := domain.Actor{ID: "bench", Role: domain.Admin, Via: domain.ViaAPI}
-	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	for done := 0; done < n; {
-		orders := min(eventstore.MaxBatch, (n-done+3)/4)
-		prev := make([]string, orders)
-		for step := range 4 {
-			batch := make([]eventstore.Proposed, orders)
-			for i := range orders {
-				in := cardOrder(done/4 + i)
-				in.Payment.Method, in.Customer.AccountNumber = domain.Account, "A-1"
-				var e domain.Event
-				switch step {
-				case 0:
-					e, err = domain.Decide(domain.Order{}, domain.Place{Intake: in, Confirm: commands.DefaultCalendar().ConfirmBy(at)})
-				case 1:
-					e = domain.Accepted{}
-				case 2:
-					e = domain.PaymentCaptured{Amount: in.Total, Currency: in.Currency, ExternalReference: "INV-1"}
-				case 3:
-					e = domain.Shipped{Tracking: []domain.Tracking{{Carrier: "ups", Number: "1Z999AA10123456784"}}}
-				}
-				if err != nil {
-					b.Fatal(err)
-				}
-				stream := eventstore.OrderStream(in.ID())
-				encoded, err := codec.Encode(stream, e)
-				if err != nil {
-					b.Fatal(err)
-				}
-				id := commands.CommandID("bench", fmt.Sprintf("%s/%d", in.OrderNumber, step))
-				encoded.ID = commands.EventID(id, stream)
-				encoded, prev[i], err = eventstore.Seal(stream, eventstore.Revision(step), encoded, eventstore.Envelope{
-					Schema: 1, OccurredAt: at, Actor: actor, CommandID: id, CorrelationID: id.String(), Prev: prev[i],
-				})
-				if err != nil {
-					b.Fatal(err)
-				}
-				batch[i] = eventstore.Proposed{Stream: stream, Expected: eventstore.Revision(step - 1), Event: encoded}
-			}
-			if _, err := log.AppendMany(ctx, batch); err != nil {
-				b.Fatal(err)
-			}
-		}
-		done += 4 * orders
-	}
 }

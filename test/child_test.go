@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -26,6 +27,8 @@ type childConfig struct {
 	App app.Config
 	// DieAt kills the process at its n-th step: before and after every append to the log and every call to Stripe. 0: never.
 	DieAt int64
+	// LogAlone opens the log and nothing else, gives back what memory that does not need, and waits.
+	LogAlone bool
 }
 
 func TestMain(m *testing.M) {
@@ -46,6 +49,9 @@ func serveChild(config string) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
+	if c.LogAlone {
+		return openAlone(ctx, c.App)
+	}
 	d := &death{at: c.DieAt}
 	hooks := app.Hooks{}
 	if c.DieAt > 0 {
@@ -58,6 +64,17 @@ func serveChild(config string) error {
 	}
 	fmt.Println(a.URL())
 	return a.Run(ctx)
+}
+
+func openAlone(ctx context.Context, c app.Config) error {
+	log, err := app.OpenLog(ctx, c, app.NewLogger(c, os.Stderr))
+	if err != nil {
+		return err
+	}
+	debug.FreeOSMemory()
+	fmt.Println("open")
+	<-ctx.Done()
+	return log.Close()
 }
 
 // death kills the process at a step, as the power or the kernel would: nothing is flushed, closed or answered.

@@ -161,7 +161,7 @@ func (a *App) openReadModel() error {
 		a.onClose(func() { closeLogged(a.log, "temporary read models", func() error { return os.RemoveAll(temp) }) })
 		dir = temp
 	}
-	model, err := tabs.Open(dir, tabs.Options{Codec: a.codec, Now: a.now})
+	model, err := tabs.Open(dir, tabs.Options{Codec: a.codec, Now: a.now, Logger: a.log})
 	if err != nil {
 		return fmt.Errorf("read model: %w", err)
 	}

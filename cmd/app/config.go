@@ -26,6 +26,7 @@ type Config struct {
 	Stripe      string // "sandbox", "test" or "live"
 	StripeKey   string // file that holds Stripe's secret or restricted key
 	SandboxURL  string // a sandbox that is served elsewhere; empty: one of our own
+	Existing    bool   // an external log that is not there is not made; for tools
 	NoAnonymous bool   // requires a token of everybody, on loopback too
 	RateLimit   float64
 	LogLevel    string // debug, info, warn, error

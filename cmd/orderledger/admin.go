@@ -105,7 +105,7 @@ func (c *cli) store() *cobra.Command {
 		},
 	}
 	from.flags(status.Flags())
-	return group("store", "Look after the log's store", status)
+	return group("store", "Look after the log's store", status, c.storeCopy())
 }
 
 func (c *cli) remoteStatus(ctx context.Context) (eventstore.Status, error) {

@@ -41,7 +41,7 @@ func (c *cli) importOrders() *cobra.Command {
 				return err
 			}
 			im := &importer{cli: c, client: cl}
-			bar := c.progress(size)
+			bar := c.progress("import", size, decor.CountersKibiByte("% .1f / % .1f"))
 			err = im.run(cmd.Context(), bar.reader(in))
 			bar.stop()
 			return errors.Join(err, in.Close(), im.report(err == nil))
@@ -232,13 +232,13 @@ type progress struct {
 	bar *mpb.Bar
 }
 
-func (c *cli) progress(size int64) progress {
+func (c *cli) progress(name string, size int64, counters decor.Decorator) progress {
 	if c.quiet || size == 0 || !isTerminal(c.err) {
 		return progress{}
 	}
 	all := mpb.New(mpb.WithOutput(c.err), mpb.WithWidth(60))
 	bar := all.AddBar(size,
-		mpb.PrependDecorators(decor.Name("import "), decor.CountersKibiByte("% .1f / % .1f")),
+		mpb.PrependDecorators(decor.Name(name+" "), counters),
 		mpb.AppendDecorators(decor.Percentage()))
 	return progress{all: all, bar: bar}
 }
@@ -248,6 +248,13 @@ func (p progress) reader(r io.Reader) io.Reader {
 		return r
 	}
 	return p.bar.ProxyReader(r)
+}
+
+// to moves the bar.
+func (p progress) to(done int64) {
+	if p.bar != nil {
+		p.bar.SetCurrent(done)
+	}
 }
 
 func (p progress) stop() {

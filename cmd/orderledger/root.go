@@ -12,6 +12,7 @@ import (
 
 	"github.com/orderledger/orderledger/cmd/app"
 	"github.com/orderledger/orderledger/projections/audit"
+	"github.com/orderledger/orderledger/projections/logcopy"
 )
 
 // Exit codes, as API.md has them.
@@ -60,12 +61,13 @@ var errSaid = errors.New("said")
 func exitCode(err error) int {
 	var use usageError
 	var difference *audit.Difference
+	var diverged *logcopy.DivergedError
 	switch {
 	case err == nil:
 		return exitDone
 	case errors.As(err, &use), isBadValue(err):
 		return exitWrongUse
-	case errors.As(err, &difference), errors.Is(err, errDiffers):
+	case errors.As(err, &difference), errors.As(err, &diverged), errors.Is(err, errDiffers):
 		return exitDifference
 	case isStale(err):
 		return exitStale

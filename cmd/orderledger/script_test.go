@@ -22,6 +22,7 @@ import (
 	"github.com/orderledger/orderledger/commands"
 	"github.com/orderledger/orderledger/commands/stripepay/stripesim"
 	"github.com/orderledger/orderledger/domain"
+	"github.com/orderledger/orderledger/domain/eventstore/natsstore/natstest"
 )
 
 func TestMain(m *testing.M) {
@@ -32,17 +33,18 @@ func TestMain(m *testing.M) {
 // stop, a ledger in the test's process that the client commands find by themselves (stuck: its Stripe takes no order's first
 // capture, so that it is parked; telling: customers are told, into its outbox); sample FILE [N], which writes the first N sample
 // orders; exits CODE COMMAND…; token CREATED FILE; receiver, a system of somebody else's at $RECEIVER that takes whatever it is
-// sent, but at /gone; idof FILE, which sets $ID to an object's id.
+// sent, but at /gone; idof FILE, which sets $ID to an object's id; nats, a NATS server at $NATS.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("NO_COLOR", "1")
+			e.Values[testKey{}] = e.T()
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"ledger": ledger, "sample": writeSample, "exits": exits, "token": token, "receiver": receiver, "idof": idOf,
+			"ledger": ledger, "sample": writeSample, "exits": exits, "token": token, "receiver": receiver, "idof": idOf, "nats": natsServer,
 		},
 	})
 }
@@ -164,6 +166,13 @@ func idOf(ts *testscript.TestScript, _ bool, args []string) {
 	var object struct{ ID string }
 	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &object))
 	ts.Setenv("ID", object.ID)
+}
+
+// testKey is where a script's own test is kept.
+type testKey struct{}
+
+func natsServer(ts *testscript.TestScript, _ bool, _ []string) {
+	ts.Setenv("NATS", natstest.Start(ts.Value(testKey{}).(testing.TB)).URL)
 }
 
 func writeSample(ts *testscript.TestScript, _ bool, args []string) {

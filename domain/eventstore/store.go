@@ -79,9 +79,9 @@ type Store interface {
 	// event may or may not have been applied, and calling again with the same arguments finds out.
 	Append(ctx context.Context, stream string, expected Revision, e Event) (Recorded, error)
 
-	// AppendMany adds up to MaxBatch events, all or none, each to a different stream; for imports. Errors as Append; a
-	// conflict names the first stream that was not as expected, and nothing was added. Calling it again after a success
-	// is a success.
+	// AppendMany adds up to MaxBatch events, all or none, in this order; for imports and copies. Of one stream there may be
+	// several that follow each other, each expecting the one before it. Errors as Append; a conflict names the first stream
+	// that was not as expected, and nothing was added. Calling it again after a success is a success.
 	AppendMany(ctx context.Context, batch []Proposed) ([]Recorded, error)
 
 	// ReadStream yields the stream's events with revisions above after (NoStream for all), oldest first. A stream without
@@ -137,10 +137,13 @@ type Status struct {
 	Ledger     string     `json:"ledger"`
 	Durability Durability `json:"durability"`
 	// Note says in a sentence what a reader of Durability should know, such as why group fell back to strict.
-	Note   string   `json:"note,omitempty"`
-	Head   Position `json:"head"`
-	Events uint64   `json:"events"`
-	Bytes  uint64   `json:"bytes"`
+	Note string `json:"note,omitempty"`
+	// AtomicBatches says that AppendMany is all or none, and that its events stand in the log in the batch's order. Where it
+	// isn't so, a batch that failed may be there in part, and holds one event of a stream at most.
+	AtomicBatches bool     `json:"atomic_batches"`
+	Head          Position `json:"head"`
+	Events        uint64   `json:"events"`
+	Bytes         uint64   `json:"bytes"`
 }
 
 var (
@@ -188,6 +191,42 @@ func token(s string) bool {
 		}
 	}
 	return true
+}
+
+// CheckBatch returns an error when no state of any log could take a batch: it is too long, has events of one stream that don't
+// follow each other, or holds an event or an expectation that is not fit.
+func CheckBatch(batch []Proposed) error {
+	if len(batch) > MaxBatch {
+		return fmt.Errorf("a batch of %d events, at most %d", len(batch), MaxBatch)
+	}
+	next := make(map[string]Revision, len(batch))
+	for _, p := range batch {
+		if err := p.check(); err != nil {
+			return err
+		}
+		if expected, twice := next[p.Stream]; twice && p.Expected != expected {
+			return fmt.Errorf("stream %s is in the batch twice, behind %s and behind %s: its events must follow each other",
+				p.Stream, expected-1, p.Expected)
+		}
+		next[p.Stream] = p.Expected + 1
+	}
+	return nil
+}
+
+func (p Proposed) check() error {
+	if _, _, err := CheckStream(p.Stream); err != nil {
+		return err
+	}
+	if err := CheckEvent(p.Event); err != nil {
+		return err
+	}
+	if bytes.IndexByte(p.Event.Data, '\n') >= 0 || bytes.IndexByte(p.Event.Meta, '\n') >= 0 {
+		return fmt.Errorf("event %s: a line break in its data or meta", p.Event.ID)
+	}
+	if p.Expected < NoStream {
+		return fmt.Errorf("event %s: bad expected revision %d", p.Event.ID, p.Expected)
+	}
+	return nil
 }
 
 // CheckEvent returns an error when an event is not fit for any store: no id, a bad type, too large.

@@ -51,7 +51,7 @@ func (d *DB) Apply(ctx context.Context, batch []eventstore.Recorded) ([]projecti
 }
 
 func (f *file) apply(ctx context.Context, codec eventstore.Codec, batch []eventstore.Recorded) ([]projections.Change, error) {
-	for len(batch) > 0 && batch[0].Position <= f.at {
+	for len(batch) > 0 && batch[0].Position <= f.last.Position {
 		batch = batch[1:]
 	}
 	if len(batch) == 0 {
@@ -69,7 +69,7 @@ func (f *file) apply(ctx context.Context, codec eventstore.Codec, batch []events
 		file: f, tx: tx, orders: map[uuid.UUID]*touched{},
 		counts: map[int64]int64{}, stmts: map[string]*sql.Stmt{},
 	}
-	last := batch[len(batch)-1].Position
+	last := lastOf(f.last.Position, batch)
 	if err = b.write(ctx, events, last); err == nil {
 		err = tx.Commit()
 	}
@@ -77,7 +77,7 @@ func (f *file) apply(ctx context.Context, codec eventstore.Codec, batch []events
 		_ = tx.Rollback() // the error that counts is known
 		return nil, errors.Join(err, f.remember(context.WithoutCancel(ctx)))
 	}
-	f.at = last
+	f.last = last
 	for id, t := range b.orders {
 		f.orders.Add(id, known{n: t.was.n, facet: t.was.facet, order: t.order, terms: t.terms})
 	}
@@ -153,7 +153,7 @@ type writer struct {
 	stmts  map[string]*sql.Stmt
 }
 
-func (b *writer) write(ctx context.Context, events []read, last eventstore.Position) error {
+func (b *writer) write(ctx context.Context, events []read, last projections.Last) error {
 	for _, e := range events {
 		err := b.fold(ctx, e)
 		if err != nil {
@@ -190,7 +190,16 @@ func (b *writer) write(ctx context.Context, events []read, last eventstore.Posit
 			return err
 		}
 	}
-	return b.exec(ctx, `UPDATE meta SET checkpoint = ?`, int64(last))
+	return b.exec(ctx, `UPDATE meta SET checkpoint = ?, before = ?, event = ?`, int64(last.Position), int64(last.Before), last.Event[:])
+}
+
+// lastOf is where a batch leads that follows a position.
+func lastOf(before eventstore.Position, batch []eventstore.Recorded) projections.Last {
+	n := len(batch) - 1
+	if n > 0 {
+		before = batch[n-1].Position
+	}
+	return projections.Last{Before: before, Position: batch[n].Position, Event: batch[n].ID}
 }
 
 func (b *writer) exec(ctx context.Context, query string, args ...any) error {

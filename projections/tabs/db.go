@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
@@ -31,6 +32,7 @@ type DB struct {
 	dir   string
 	now   func() time.Time
 	codec eventstore.Codec
+	log   *slog.Logger
 
 	writing sync.Mutex   // held while events are applied
 	serving sync.RWMutex // held by readers, and exclusively while a rebuilt file takes the file's place
@@ -49,6 +51,8 @@ var (
 type Options struct {
 	Codec eventstore.Codec
 	Now   func() time.Time // the clock that the two timed badges are filtered by; time.Now when nil
+	// Logger takes what the model says; slog.Default when nil.
+	Logger *slog.Logger
 }
 
 // Open opens the read model in a folder, which is made if need be. A file of another form, or one that can't be read,
@@ -57,9 +61,12 @@ func Open(dir string, o Options) (*DB, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("read model: %w", err)
 	}
-	d := &DB{dir: dir, now: o.Now, codec: o.Codec}
+	d := &DB{dir: dir, now: o.Now, codec: o.Codec, log: o.Logger}
 	if d.now == nil {
 		d.now = time.Now
+	}
+	if d.log == nil {
+		d.log = slog.Default()
 	}
 	if err := remove(filepath.Join(dir, rebuildName)); err != nil {
 		return nil, fmt.Errorf("read model: %w", err)
@@ -88,7 +95,7 @@ type file struct {
 	read  *sql.DB
 
 	bulk   atomic.Bool // no indexes yet
-	at     eventstore.Position
+	last   projections.Last
 	lastN  int64
 	orders *lru.Cache[uuid.UUID, known]
 	facets map[traits]int64
@@ -156,7 +163,7 @@ func (f *file) begin(ctx context.Context) error {
 		if _, err := tx.ExecContext(ctx, tables); err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, `INSERT INTO meta VALUES (?, 0, 1)`, form); err != nil {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO meta VALUES (?, 0, 1, 0, NULL)`, form); err != nil {
 			return err
 		}
 		if err := tx.Commit(); err != nil {
@@ -189,13 +196,15 @@ func (f *file) remember(ctx context.Context) error {
 	if f.orders, err = lru.New[uuid.UUID, known](cacheOrders); err != nil {
 		return err
 	}
-	var at int64
+	var at, before int64
+	var event []byte
 	var bulk bool
-	if err := f.write.QueryRowContext(ctx, `SELECT checkpoint, bulk, (SELECT coalesce(max(n), 0) FROM orders) FROM meta`).
-		Scan(&at, &bulk, &f.lastN); err != nil {
+	if err := f.write.QueryRowContext(ctx, `SELECT checkpoint, before, event, bulk, (SELECT coalesce(max(n), 0) FROM orders) FROM meta`).
+		Scan(&at, &before, &event, &bulk, &f.lastN); err != nil {
 		return err
 	}
-	f.at = eventstore.Position(at)
+	f.last = projections.Last{Before: eventstore.Position(before), Position: eventstore.Position(at)}
+	copy(f.last.Event[:], event)
 	f.bulk.Store(bulk)
 	f.facets = map[traits]int64{}
 	all, err := readFacets(ctx, f.write)
@@ -216,7 +225,28 @@ func (f *file) close() error {
 func (d *DB) Checkpoint(context.Context) (eventstore.Position, error) {
 	d.writing.Lock()
 	defer d.writing.Unlock()
-	return d.f.at, nil
+	return d.f.last.Position, nil
+}
+
+// Last implements projections.ReadModel.
+func (d *DB) Last(context.Context) (projections.Last, error) {
+	d.writing.Lock()
+	defer d.writing.Unlock()
+	return d.f.last, nil
+}
+
+// Reset implements projections.ReadModel: it begins an empty file.
+func (d *DB) Reset(context.Context) error {
+	d.writing.Lock()
+	defer d.writing.Unlock()
+	d.serving.Lock()
+	defer d.serving.Unlock()
+	d.log.Warn("the read models are of another log, and are built anew", "position", d.f.last.Position)
+	path := d.f.path
+	if err := d.f.close(); err != nil {
+		return err
+	}
+	return errors.Join(remove(path), d.reopen(path))
 }
 
 // CaughtUp implements projections.ReadModel: it makes the indexes of a file that was empty when it was opened.

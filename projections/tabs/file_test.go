@@ -5,8 +5,10 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/orderledger/orderledger/domain"
 	"github.com/orderledger/orderledger/domain/eventstore"
 	"github.com/orderledger/orderledger/projections"
+	"github.com/orderledger/orderledger/projections/tabs"
 )
 
 func TestAFileThatCantBeReadIsBegunAnew(t *testing.T) {
@@ -39,6 +41,44 @@ func TestAFileThatWasNeverFilledToTheEndIsBegunAnew(t *testing.T) {
 	if at, err := db.Checkpoint(t.Context()); at != 0 || err != nil {
 		t.Errorf("begun at %d, %v", at, err)
 	}
+}
+
+// The file keeps which event its checkpoint is, over a restart; and can be emptied while it is read from.
+func TestTheLastEventAndReset(t *testing.T) {
+	dir := t.TempDir()
+	db := open(t, dir)
+	h := newHistory(t)
+	h.place()
+	apply(t, db, h.events[:1])
+	wantLast := func(db *tabs.DB, n int) {
+		t.Helper()
+		want := projections.Last{Before: eventstore.Position(n - 1), Position: eventstore.Position(n), Event: h.events[n-1].ID}
+		if got, err := db.Last(t.Context()); err != nil || got != want {
+			t.Errorf("last %+v, %v; want %+v", got, err, want)
+		}
+	}
+	wantLast(db, 1)
+	apply(t, db, h.events[1:])
+	wantLast(db, len(h.events))
+	if err := db.CaughtUp(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	db = open(t, dir)
+	wantLast(db, len(h.events))
+	if err := db.Reset(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := db.Last(t.Context()); err != nil || got != (projections.Last{}) {
+		t.Errorf("last %+v, %v after a reset", got, err)
+	}
+	if c, err := db.Counts(t.Context()); err != nil || c.Position != 0 || c.Tabs[domain.TabNew] != 0 {
+		t.Errorf("counts %+v, %v after a reset", c, err)
+	}
+	apply(t, db, h.events)
+	wantLast(db, len(h.events))
 }
 
 func TestSearchIgnoresAccentsBothWays(t *testing.T) {

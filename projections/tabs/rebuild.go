@@ -85,7 +85,7 @@ func (d *DB) replace(ctx context.Context, log eventstore.Store, fresh *file) (Re
 	}
 	d.writing.Lock() // the projector waits from here on
 	defer d.writing.Unlock()
-	if err := r.to(ctx, d.f.at); err != nil {
+	if err := r.to(ctx, d.f.last.Position); err != nil {
 		return report, err
 	}
 	return report, d.swap(ctx, fresh)
@@ -109,11 +109,11 @@ func (r *refill) close() {
 // to applies the log up to a position, which must be one that the read model in use has handled, and not beyond.
 func (r *refill) to(ctx context.Context, target eventstore.Position) (err error) {
 	if r.sub == nil {
-		if r.sub, err = r.log.Subscribe(ctx, r.file.at); err != nil {
+		if r.sub, err = r.log.Subscribe(ctx, r.file.last.Position); err != nil {
 			return err
 		}
 	}
-	for r.file.at < target {
+	for r.file.last.Position < target {
 		if len(r.left) == 0 {
 			if r.left, err = r.sub.Next(ctx, rebuildBatch); err != nil {
 				return err
@@ -130,7 +130,7 @@ func (r *refill) to(ctx context.Context, target eventstore.Position) (err error)
 			return err
 		}
 		r.left = r.left[n:]
-		r.db.rebuilt.Store(uint64(r.file.at))
+		r.db.rebuilt.Store(uint64(r.file.last.Position))
 	}
 	return nil
 }
@@ -156,7 +156,7 @@ func (r *refill) compare(ctx context.Context) (Report, error) {
 func (r *refill) snapshot(ctx context.Context) (*sql.Tx, eventstore.Position, error) {
 	r.db.writing.Lock()
 	defer r.db.writing.Unlock()
-	at := r.db.f.at
+	at := r.db.f.last.Position
 	if err := r.to(ctx, at); err != nil {
 		return nil, at, err
 	}

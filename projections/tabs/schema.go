@@ -2,10 +2,10 @@ package tabs
 
 // form names what the file's contents mean: the tables, the stored form of orders, facets and folded terms. A file of another form is
 // thrown away. Change it whenever any of them changes, domain.Order included.
-const form = "orderledger tabs 3"
+const form = "orderledger tabs 5"
 
 const tables = `
-CREATE TABLE meta (form TEXT NOT NULL, checkpoint INTEGER NOT NULL, bulk INTEGER NOT NULL);
+CREATE TABLE meta (form TEXT NOT NULL, checkpoint INTEGER NOT NULL, bulk INTEGER NOT NULL, before INTEGER NOT NULL, event BLOB);
 CREATE TABLE facets (
 	facet INTEGER PRIMARY KEY, tab TEXT NOT NULL, status TEXT NOT NULL, payment TEXT NOT NULL, method TEXT NOT NULL,
 	manufacturer TEXT NOT NULL, placed_by TEXT NOT NULL, badges INTEGER NOT NULL, orders INTEGER NOT NULL);

@@ -42,7 +42,7 @@ func (s *Store) Append(ctx context.Context, stream string, expected eventstore.R
 
 // AppendMany implements eventstore.Store.
 func (s *Store) AppendMany(ctx context.Context, batch []eventstore.Proposed) ([]eventstore.Recorded, error) {
-	if err := checkBatch(batch); err != nil {
+	if err := eventstore.CheckBatch(batch); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
@@ -50,8 +50,9 @@ func (s *Store) AppendMany(ctx context.Context, batch []eventstore.Proposed) ([]
 	if err := s.usable(ctx); err != nil {
 		return nil, err
 	}
+	fresh := map[string]int{} // events of this batch that are not there yet
 	for _, p := range batch {
-		if err := s.check(p); err != nil {
+		if err := s.check(p, fresh); err != nil {
 			return nil, err
 		}
 	}
@@ -64,33 +65,6 @@ func (s *Store) AppendMany(ctx context.Context, batch []eventstore.Proposed) ([]
 		return nil, fmt.Errorf("%w: the answer was lost", eventstore.ErrUnavailable)
 	}
 	return recs, nil
-}
-
-// checkBatch refuses what no state of the log could take.
-func checkBatch(batch []eventstore.Proposed) error {
-	if len(batch) > eventstore.MaxBatch {
-		return fmt.Errorf("a batch of %d events, at most %d", len(batch), eventstore.MaxBatch)
-	}
-	seen := make(map[string]bool, len(batch))
-	for _, p := range batch {
-		if _, _, err := eventstore.CheckStream(p.Stream); err != nil {
-			return err
-		}
-		if err := eventstore.CheckEvent(p.Event); err != nil {
-			return err
-		}
-		if bytes.IndexByte(p.Event.Data, '\n') >= 0 || bytes.IndexByte(p.Event.Meta, '\n') >= 0 {
-			return fmt.Errorf("event %s: a line break in its data or meta", p.Event.ID)
-		}
-		if p.Expected < eventstore.NoStream {
-			return fmt.Errorf("event %s: bad expected revision %d", p.Event.ID, p.Expected)
-		}
-		if seen[p.Stream] {
-			return fmt.Errorf("stream %s is in the batch twice", p.Stream)
-		}
-		seen[p.Stream] = true
-	}
-	return nil
 }
 
 // usable says whether the store may be used now. The lock is held.
@@ -115,14 +89,15 @@ func (s *Store) standing(p eventstore.Proposed) (eventstore.Recorded, bool) {
 	return eventstore.Recorded{}, false
 }
 
-// check says whether p can be added, or is there already. The lock is held.
-func (s *Store) check(p eventstore.Proposed) error {
+// check says whether p can be added behind the fresh events of its stream, or is there already. The lock is held.
+func (s *Store) check(p eventstore.Proposed, fresh map[string]int) error {
 	if _, ok := s.standing(p); ok {
 		return nil
 	}
-	if actual := eventstore.Revision(len(s.streams[p.Stream]) - 1); actual != p.Expected {
+	if actual := eventstore.Revision(len(s.streams[p.Stream]) + fresh[p.Stream] - 1); actual != p.Expected {
 		return &eventstore.ConflictError{Stream: p.Stream, Expected: p.Expected, Actual: actual}
 	}
+	fresh[p.Stream]++
 	return nil
 }
 
@@ -211,7 +186,7 @@ func (s *Store) Status(ctx context.Context) (eventstore.Status, error) {
 	}
 	return eventstore.Status{
 		Backend: "memory", Location: "memory", Ledger: "memory", Durability: eventstore.Memory,
-		Note: "the log is gone when the program ends",
+		Note: "the log is gone when the program ends", AtomicBatches: true,
 		Head: eventstore.Position(len(s.log)), Events: uint64(len(s.log)), Bytes: s.bytes,
 	}, nil
 }

@@ -3,7 +3,6 @@ package natsstore
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/nats-io/nats.go"
 	"github.com/synadia-io/orbit.go/jetstreamext"
@@ -33,20 +32,16 @@ func (s *Store) AppendMany(ctx context.Context, batch []eventstore.Proposed) ([]
 
 // proposeMany checks what no state of the log could take.
 func (s *Store) proposeMany(batch []eventstore.Proposed) ([]proposal, error) {
-	if len(batch) > eventstore.MaxBatch {
-		return nil, fmt.Errorf("a batch of %d events, at most %d", len(batch), eventstore.MaxBatch)
+	if err := eventstore.CheckBatch(batch); err != nil {
+		return nil, err
 	}
 	ps := make([]proposal, len(batch))
-	seen := make(map[string]bool, len(batch))
 	for i, b := range batch {
 		p, err := s.propose(b)
 		if err != nil {
 			return nil, err
 		}
-		if seen[b.Stream] {
-			return nil, fmt.Errorf("stream %s is in the batch twice", b.Stream)
-		}
-		ps[i], seen[b.Stream] = p, true
+		ps[i] = p
 	}
 	return ps, nil
 }
@@ -96,14 +91,20 @@ func (s *Store) guessTails(ps []proposal) []tail {
 }
 
 // standing returns the events of the batch that stand already, each at its index, and the indexes of those to publish.
-// It trusts a tail that differs from the expected one only when the tails are fresh.
+// It trusts a tail that differs from the expected one only when the tails are fresh. The tail of an event that follows another
+// one to publish becomes inBatch.
 func (s *Store) standing(ctx context.Context, ps []proposal, tails []tail, fresh bool) ([]eventstore.Recorded, []int, error) {
 	recs := make([]eventstore.Recorded, len(ps))
 	missing := make([]int, 0, len(ps))
+	published := make(map[string]bool, len(ps))
 	for i, p := range ps {
 		switch {
+		case published[p.Stream]:
+			tails[i] = inBatch
+			missing = append(missing, i)
 		case tails[i].revision == p.Expected:
 			missing = append(missing, i)
+			published[p.Stream] = true
 		case !fresh:
 			return nil, nil, errStaleTails
 		default:
@@ -117,11 +118,18 @@ func (s *Store) standing(ctx context.Context, ps []proposal, tails []tail, fresh
 	return recs, missing, nil
 }
 
+// inBatch is the tail that an event expects which follows another one of its batch. The server takes no expectation for it: it
+// would compare it with what is there before the batch, all or none of which is applied.
+var inBatch = tail{revision: -2}
+
 // publishMany publishes the events at the given indexes as one atomic batch, and fills in their records once it is durable.
 func (s *Store) publishMany(ctx context.Context, ps []proposal, tails []tail, indexes []int, recs []eventstore.Recorded) error {
 	msgs := make([]*nats.Msg, len(indexes))
 	for i, at := range indexes {
 		msgs[i] = encode(ps[at].subject, ps[at].Expected, tails[at].seq, ps[at].Event)
+		if tails[at] == inBatch {
+			delete(msgs[i].Header, headerExpected)
+		}
 	}
 	ack, err := jetstreamext.PublishMsgBatch(ctx, s.js, msgs)
 	if err != nil {
@@ -139,28 +147,42 @@ func (s *Store) publishMany(ctx context.Context, ps []proposal, tails []tail, in
 
 // tailsOf reads where streams end.
 func (s *Store) tailsOf(ctx context.Context, ps []proposal) ([]tail, error) {
-	tails := make([]tail, len(ps))
-	if s.replicated {
-		for i, p := range ps {
+	ends := make(map[string]tail, len(ps))
+	var subjects []string
+	for _, p := range ps {
+		if _, twice := ends[p.Stream]; twice {
+			continue
+		}
+		ends[p.Stream] = noTail
+		subjects = append(subjects, p.subject)
+		if s.replicated {
 			var err error
-			if tails[i], err = s.tailOf(ctx, p); err != nil {
+			if ends[p.Stream], err = s.tailOf(ctx, p); err != nil {
 				return nil, err
 			}
 		}
-		return tails, nil
 	}
-	index := make(map[string]int, len(ps))
-	subjects := make([]string, len(ps))
+	if !s.replicated {
+		if err := s.askTails(ctx, subjects, ends); err != nil {
+			return nil, err
+		}
+	}
+	tails := make([]tail, len(ps))
 	for i, p := range ps {
-		tails[i], subjects[i], index[p.Stream] = noTail, p.subject, i
+		tails[i] = ends[p.Stream]
 	}
+	return tails, nil
+}
+
+// askTails asks for the last events of subjects, and notes the tails of those that have one.
+func (s *Store) askTails(ctx context.Context, subjects []string, ends map[string]tail) error {
 	for len(subjects) > 0 {
 		a, err := s.ask(ctx, directRequest{MultiLast: subjects, MaxBytes: pageBytes})
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for _, r := range a.recs {
-			tails[index[r.Stream]] = tailAt(r)
+			ends[r.Stream] = tailAt(r)
 			s.tails.saw(r.Stream, tailAt(r))
 		}
 		if a.more == 0 {
@@ -171,13 +193,13 @@ func (s *Store) tailsOf(ctx context.Context, ps []proposal) ([]tail, error) {
 		for _, subject := range subjects {
 			stream, err := s.layout.stream(subject)
 			if err != nil {
-				return nil, err
+				return err
 			}
-			if tails[index[stream]].seq == 0 {
+			if ends[stream].seq == 0 {
 				rest = append(rest, subject)
 			}
 		}
 		subjects = rest
 	}
-	return tails, nil
+	return nil
 }

@@ -19,7 +19,8 @@
 // Nats-Expected-Last-Subject-Sequence guards every append. It wants the sequence of the subject's last message, not a
 // revision; a bounded cache knows it for streams in use. When the server refuses, or an answer is lost, the truth is read: the
 // same event id at the place it would get is a success, anything else there a conflict. Repeating a guarded append is safe, so
-// a lost answer is resolved by repeating.
+// a lost answer is resolved by repeating. Of a batch, which is applied as a whole or not at all, only the first event of each
+// stream needs the guard.
 //
 // # Durability
 //

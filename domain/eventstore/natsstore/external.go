@@ -27,6 +27,8 @@ type ExternalConfig struct {
 	Categories []string
 	// Replicas of the log: 1 (when zero), 3 or 5.
 	Replicas int
+	// Existing refuses to make the log when there is none.
+	Existing bool
 	// CredentialsFile holds a user's JWT and key, NKeyFile the seed of a key. At most one is set.
 	CredentialsFile, NKeyFile string
 	// CAFile holds the certificates to trust besides the system's; CertFile and KeyFile the client's own.
@@ -63,7 +65,7 @@ func Connect(ctx context.Context, c ExternalConfig) (*Store, error) {
 		return nil, err
 	}
 	return newStore(ctx, setup{
-		layout: l, replicas: c.Replicas, log: c.Logger, url: c.URL, options: options,
+		layout: l, replicas: c.Replicas, existing: c.Existing, log: c.Logger, url: c.URL, options: options,
 		about: eventstore.Status{
 			Backend: "nats", Location: location, Ledger: c.Ledger, Durability: eventstore.Server,
 			Note: "an acknowledged event is as durable as the server's sync_interval and the stream's replicas make it",

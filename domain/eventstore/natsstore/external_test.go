@@ -229,6 +229,25 @@ func TestConnectRefusesAnotherStream(t *testing.T) {
 	}
 }
 
+// A ledger that must exist is not made.
+func TestConnectToWhatMustExist(t *testing.T) {
+	c := ExternalConfig{URL: natstest.Start(t).URL, Ledger: "shop", Existing: true, Logger: slog.New(slog.DiscardHandler)}
+	for range 2 {
+		if _, err := Connect(t.Context(), c); err == nil || !strings.Contains(err.Error(), "there is no ledger shop at "+c.URL) {
+			t.Fatalf("error %v", err)
+		}
+	}
+	c.Existing = false
+	for range 2 {
+		s, err := Connect(t.Context(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		mustClose(t, s)
+		c.Existing = true
+	}
+}
+
 func TestConnectFails(t *testing.T) {
 	_, err := Connect(t.Context(), ExternalConfig{URL: "nats://me:secret@127.0.0.1:1", Ledger: "shop"})
 	if !errors.Is(err, eventstore.ErrUnavailable) || strings.Contains(err.Error(), "secret") {

@@ -54,6 +54,7 @@ var (
 type setup struct {
 	layout   layout
 	replicas int
+	existing bool // the log is not made when there is none
 	about    eventstore.Status
 	log      *slog.Logger
 	options  []nats.Option
@@ -83,7 +84,7 @@ func newStore(ctx context.Context, c setup) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: connect to %s: %w", eventstore.ErrUnavailable, c.about.Location, err)
 	}
-	if err := s.attach(ctx, c.replicas); err != nil {
+	if err := s.attach(ctx, c); err != nil {
 		s.nc.Close()
 		return nil, err
 	}
@@ -113,7 +114,7 @@ func (s *Store) checkLast(ctx context.Context) error {
 }
 
 // attach prepares the connected store.
-func (s *Store) attach(ctx context.Context, replicas int) error {
+func (s *Store) attach(ctx context.Context, c setup) error {
 	var err error
 	if s.js, err = jetstream.New(s.nc); err != nil {
 		return err
@@ -125,7 +126,7 @@ func (s *Store) attach(ctx context.Context, replicas int) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, openPatience)
 	defer cancel()
-	s.stream, err = openStream(ctx, s.js, s.layout, replicas)
+	s.stream, err = openStream(ctx, s.js, c)
 	return err
 }
 
@@ -209,6 +210,7 @@ func (s *Store) Status(ctx context.Context) (eventstore.Status, error) {
 		return eventstore.Status{}, err
 	}
 	st := s.about
+	st.AtomicBatches = true
 	st.Head = eventstore.Position(info.State.LastSeq)
 	if s.barrier != nil {
 		st.Head = eventstore.Position(s.barrier.durable.Load())

@@ -44,9 +44,12 @@ func wanted(l layout, replicas int) jetstream.StreamConfig {
 }
 
 // openStream opens the ledger's stream, makes it if there is none, and refuses one that does not keep the log's promises.
-func openStream(ctx context.Context, js jetstream.JetStream, l layout, replicas int) (jetstream.Stream, error) {
-	want := wanted(l, replicas)
-	stream, err := findStream(ctx, js, want)
+func openStream(ctx context.Context, js jetstream.JetStream, c setup) (jetstream.Stream, error) {
+	l, want := c.layout, wanted(c.layout, c.replicas)
+	stream, err := findStream(ctx, js, want, c.existing)
+	if c.existing && errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil, fmt.Errorf("there is no ledger %s at %s", l.ledger, c.about.Location)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: open the stream %s: %w", eventstore.ErrUnavailable, l.ledger, err)
 	}
@@ -66,12 +69,12 @@ func openStream(ctx context.Context, js jetstream.JetStream, l layout, replicas 
 	return stream, nil
 }
 
-// findStream finds the ledger's stream, or makes it. A server that has just started may need a while.
-func findStream(ctx context.Context, js jetstream.JetStream, want jetstream.StreamConfig) (jetstream.Stream, error) {
+// findStream finds the ledger's stream, or makes it unless it must exist. A server that has just started may need a while.
+func findStream(ctx context.Context, js jetstream.JetStream, want jetstream.StreamConfig, existing bool) (jetstream.Stream, error) {
 	for attempt := 0; ; attempt++ {
 		limited, cancel := context.WithTimeout(ctx, askPatience)
 		stream, err := js.Stream(limited, want.Name)
-		if errors.Is(err, jetstream.ErrStreamNotFound) {
+		if errors.Is(err, jetstream.ErrStreamNotFound) && !existing {
 			stream, err = js.CreateStream(limited, want)
 		}
 		cancel()

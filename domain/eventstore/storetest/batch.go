@@ -84,6 +84,52 @@ func batchRepeats(t *testing.T, h Harness) {
 	wantSame(t, []eventstore.Recorded{r}, first[:1])
 }
 
+// Events of one stream may be in one atomic batch, if they follow each other.
+func batchFollows(t *testing.T, h Harness) {
+	s := h.open(t)
+	st, err := s.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.need(t, "AtomicBatches", st.AtomicBatches)
+	fill(t, s, "order-old", 2)
+	of := func(stream string, revision int) eventstore.Proposed {
+		return eventstore.Proposed{Stream: stream, Expected: eventstore.Revision(revision - 1), Event: event(fmt.Sprintf("%s/%d", stream, revision))}
+	}
+	ps := []eventstore.Proposed{
+		of("order-new", 0), of("order-old", 2), of("order-new", 1), of("order-old", 3), of("order-other", 0), of("order-new", 2),
+	}
+	first := mustAppendMany(t, s, ps)
+	wantSame(t, follow(t, s, first[0].Position-1, len(ps)), first)
+	wantDense(t, follow(t, s, 0, 2+len(ps)))
+	before := head(t, s)
+	wantSame(t, mustAppendMany(t, s, ps), first)
+	if after := head(t, s); after != before {
+		t.Errorf("a repeated batch moved the head from %d to %d", before, after)
+	}
+	// Where some are there already, the others follow them.
+	more := []eventstore.Proposed{of("order-new", 1), of("order-new", 2), of("order-new", 3), of("order-new", 4)}
+	recs := mustAppendMany(t, s, more)
+	wantSame(t, recs[:2], []eventstore.Recorded{first[2], first[5]})
+	wantSame(t, follow(t, s, before, 2), recs[2:])
+
+	before = head(t, s)
+	stale := []eventstore.Proposed{of("order-fresh", 0), of("order-fresh", 1), of("order-old", 3), of("order-old", 4)}
+	stale[2].Event, stale[3].Event = event("stale"), event("stale too")
+	_, err = s.AppendMany(t.Context(), stale)
+	wantConflict(t, err, "order-old", 2, 3)
+	_, err = s.AppendMany(t.Context(), []eventstore.Proposed{of("order-fresh", 0), of("order-ahead", 1), of("order-ahead", 2)})
+	wantConflict(t, err, "order-ahead", 0, eventstore.NoStream)
+	_, err = s.AppendMany(t.Context(), []eventstore.Proposed{of("order-fresh", 0), of("order-fresh", 2)})
+	var conflict *eventstore.ConflictError
+	if err == nil || errors.As(err, &conflict) {
+		t.Errorf("a batch whose events don't follow each other: %v", err)
+	}
+	if after := head(t, s); after != before {
+		t.Errorf("refused batches moved the head from %d to %d", before, after)
+	}
+}
+
 func batchLimits(t *testing.T, h Harness) {
 	s := h.open(t)
 	if recs, err := s.AppendMany(t.Context(), nil); err != nil || len(recs) != 0 {

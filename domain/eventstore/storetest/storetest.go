@@ -52,6 +52,7 @@ func Run(t *testing.T, h Harness) {
 		{"caller's bytes are its own", ownBytes},
 		{"batch is all or none", batchAllOrNone},
 		{"batch is repeatable", batchRepeats},
+		{"batch of events that follow each other", batchFollows},
 		{"batch limits", batchLimits},
 		{"read after a revision", readAfter},
 		{"subscribe from any checkpoint", subscribeAnywhere},
