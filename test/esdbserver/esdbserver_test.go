@@ -11,9 +11,7 @@ import (
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
 	"github.com/google/uuid"
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
@@ -413,18 +411,13 @@ func TestSignInAndTLS(t *testing.T) {
 }
 
 func TestFaults(t *testing.T) {
-	node := esdbserver.Start(t, esdbserver.Options{})
-	conn, err := grpc.NewClient(node.Address(), grpc.WithTransportCredentials(insecure.NewCredentials()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.Close() })
-	proxy := esdbserver.StartProxy(t, conn)
+	node := esdbserver.Start(t, esdbserver.Options{User: "admin", Password: "changeit", TLS: esdbserver.NewCert(t)})
+	proxy := esdbserver.StartProxy(t, node.URL())
 	for name, where := range map[string]struct {
 		faults *esdbserver.Faults
 		url    string
 	}{
-		"node": {&node.Faults, node.URL()}, "proxy": {&proxy.Faults, "esdb://" + proxy.Address + "?tls=false"},
+		"node": {&node.Faults, node.URL()}, "proxy": {&proxy.Faults, proxy.URL()},
 	} {
 		t.Run(name, func(t *testing.T) {
 			faults, stream := where.faults, "order-"+name

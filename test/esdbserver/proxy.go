@@ -2,14 +2,19 @@ package esdbserver
 
 import (
 	"context"
+	"crypto/tls"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"testing"
 
+	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 )
@@ -17,18 +22,39 @@ import (
 // Proxy passes calls on to a server, a real one too, with faults of its own.
 type Proxy struct {
 	Faults  Faults
-	Address string
+	address string
 	target  *grpc.ClientConn
 }
 
-// StartProxy listens on loopback, without TLS, and passes all calls on until the test ends. The caller closes target.
-func StartProxy(t testing.TB, target *grpc.ClientConn) *Proxy {
+// StartProxy passes all calls on to the one node that a connection string names, signed in and with TLS as it says, until the test
+// ends. It listens on loopback, without either.
+func StartProxy(t testing.TB, connection string) *Proxy {
 	t.Helper()
+	settings, err := esdb.ParseConnectionString(connection)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if settings.Address == "" || settings.DnsDiscover {
+		t.Fatal("esdbserver: a proxy is for one node; name the leader alone, with esdb://")
+	}
+	options := []grpc.DialOption{grpc.WithTransportCredentials(insecure.NewCredentials())}
+	if !settings.DisableTLS {
+		options = []grpc.DialOption{grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{
+			RootCAs: settings.RootCAs, InsecureSkipVerify: settings.SkipCertificateVerification,
+		}))}
+		if settings.Username != "" {
+			options = append(options, grpc.WithPerRPCCredentials(basic(settings.Username+":"+settings.Password)))
+		}
+	}
+	target, err := grpc.NewClient(settings.Address, options...)
+	if err != nil {
+		t.Fatal(err)
+	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &Proxy{Address: l.Addr().String(), target: target}
+	p := &Proxy{address: l.Addr().String(), target: target}
 	server := grpc.NewServer(grpc.ForceServerCodec(raw{}), grpc.UnknownServiceHandler(p.pass), grpc.MaxRecvMsgSize(32<<20))
 	done := make(chan struct{})
 	go func() {
@@ -38,9 +64,24 @@ func StartProxy(t testing.TB, target *grpc.ClientConn) *Proxy {
 	t.Cleanup(func() {
 		server.Stop()
 		<-done
+		_ = target.Close() // nothing is under way any more
 	})
 	return p
 }
+
+// URL is the connection string of the proxy.
+func (p *Proxy) URL() string { return "esdb://" + p.address + "?tls=false" }
+
+// basic signs calls in.
+type basic string
+
+// GetRequestMetadata implements credentials.PerRPCCredentials.
+func (b basic) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
+	return map[string]string{"authorization": "Basic " + base64.StdEncoding.EncodeToString([]byte(b))}, nil
+}
+
+// RequireTransportSecurity implements credentials.PerRPCCredentials.
+func (basic) RequireTransportSecurity() bool { return true }
 
 // raw leaves messages as they are.
 type raw struct{}
