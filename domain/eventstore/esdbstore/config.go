@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
-	"os"
 	"strings"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
@@ -24,8 +23,8 @@ type Config struct {
 	Ledger string
 	// Categories of streams that the log keeps; eventstore.Categories when empty.
 	Categories []string
-	// CredentialsFile holds user and password, in two lines; empty: those of the URL, if there are any.
-	CredentialsFile string
+	// User and Password sign in; empty: those of the URL, if there are any.
+	User, Password string
 	// Logger takes what the connection says; slog.Default when nil.
 	Logger *slog.Logger
 }
@@ -48,14 +47,12 @@ func parse(c Config) (*esdb.Configuration, string, error) {
 	switch {
 	case errors.As(err, &malformed): // its text may hold the password
 		return nil, "", errors.New("the connection string is not like esdb://HOST:2113; write special characters of a password as %XX, " +
-			"or name a file that holds the credentials")
+			"or keep the credentials in a file")
 	case err != nil:
 		return nil, "", fmt.Errorf("the connection string: %w", err)
 	}
-	if c.CredentialsFile != "" {
-		if settings.Username, settings.Password, err = readCredentials(c.CredentialsFile); err != nil {
-			return nil, "", err
-		}
+	if c.User != "" {
+		settings.Username, settings.Password = c.User, c.Password
 	}
 	if err := settings.Validate(); err != nil {
 		return nil, "", fmt.Errorf("the connection string: %w", err)
@@ -73,19 +70,6 @@ func parse(c Config) (*esdb.Configuration, string, error) {
 	settings.NodePreference = esdb.NodePreferenceLeader
 	settings.MaxDiscoverAttempts = 1 // the store's own patience decides how often
 	return settings, scheme + "://" + hosts, nil
-}
-
-// readCredentials reads a file of two lines. What it says of the file quotes nothing of it.
-func readCredentials(file string) (user, password string, err error) {
-	b, err := os.ReadFile(file)
-	if err != nil {
-		return "", "", fmt.Errorf("the credentials file: %w", err)
-	}
-	lines := strings.Fields(string(b))
-	if len(lines) != 2 {
-		return "", "", fmt.Errorf("%s must hold two lines, the user and the password", file)
-	}
-	return lines[0], lines[1], nil
 }
 
 // Connect opens the log of a ledger, and waits a while for a server that is not there yet. Errors: eventstore.ErrUnavailable when

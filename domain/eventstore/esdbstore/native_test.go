@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -250,13 +248,6 @@ func TestSignIn(t *testing.T) {
 	const user, password = "ledger", "s3cret/@word"
 	node := esdbserver.Start(t, esdbserver.Options{User: user, Password: password, TLS: esdbserver.NewCert(t)})
 	_, hosts, _ := strings.Cut(node.URL(), "@")
-	file := filepath.Join(t.TempDir(), "credentials")
-	write := func(content string) {
-		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write(user + "\n" + password + "\n")
 	var said strings.Builder
 	log := slog.New(slog.NewTextHandler(&said, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	try := func(c esdbstore.Config) error {
@@ -273,25 +264,21 @@ func TestSignIn(t *testing.T) {
 		return err
 	}
 	for name, c := range map[string]esdbstore.Config{
-		"URL": {URL: node.URL()}, "file": {URL: "esdb://" + hosts, CredentialsFile: file},
+		"URL": {URL: node.URL()}, "itself": {URL: "esdb://" + hosts, User: user, Password: password},
 	} {
 		if err := try(c); err != nil {
 			t.Errorf("by %s: %v", name, err)
 		}
 	}
-	write(user + "\nwrong-s3cret\n")
 	errs := map[string]error{
-		"a wrong password":    try(esdbstore.Config{URL: "esdb://" + hosts, CredentialsFile: file}),
+		"a wrong password":    try(esdbstore.Config{URL: "esdb://" + hosts, User: user, Password: "wrong-s3cret"}),
 		"nobody":              try(esdbstore.Config{URL: "esdb://" + hosts}),
-		"no such file":        try(esdbstore.Config{URL: "esdb://" + hosts, CredentialsFile: file + "x"}),
 		"no port":             try(esdbstore.Config{URL: "esdb://ledger:s3cret/@word@" + hosts}),
 		"no certificate":      try(esdbstore.Config{URL: "esdb://" + hosts + "&tlsCAFile=none"}),
 		"an unknown scheme":   esdbstore.CheckURL("http://ledger:s3cret@host"),
 		"nothing to speak to": esdbstore.CheckURL("esdb://"),
 		"a bad setting":       esdbstore.CheckURL("esdb://ledger:s3cret@host?tls=maybe"),
 	}
-	write("s3cret")
-	errs["one line"] = try(esdbstore.Config{URL: "esdb://" + hosts, CredentialsFile: file})
 	for name, err := range errs {
 		if err == nil {
 			t.Errorf("%s: connected", name)
