@@ -98,13 +98,17 @@ func (s *Store) at(ctx context.Context, p eventstore.Position) (eventstore.Recor
 
 // readAll reads up to so many events of $all.
 func (s *Store) readAll(ctx context.Context, o esdb.ReadAllOptions, count uint64) ([]*esdb.RecordedEvent, error) {
-	return call(ctx, s.link, func(ctx context.Context, c *esdb.Client) ([]*esdb.RecordedEvent, error) {
-		r, err := c.ReadAll(ctx, o, count)
-		if err != nil {
-			return nil, err
-		}
-		defer r.Close()
-		return receive(r, count)
+	limited, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return patiently(limited, func(ctx context.Context) ([]*esdb.RecordedEvent, error) {
+		return call(ctx, s.link, func(ctx context.Context, c *esdb.Client) ([]*esdb.RecordedEvent, error) {
+			r, err := c.ReadAll(ctx, o, count)
+			if err != nil {
+				return nil, err
+			}
+			defer r.Close()
+			return receive(r, count)
+		})
 	})
 }
 

@@ -19,6 +19,8 @@ import (
 const (
 	// patience bounds every act, with all its repetitions. Then the log is unavailable.
 	patience = 10 * time.Second
+	// lookPatience bounds the search for the ledger's last event, which can lie behind many of others: as long as there are answers.
+	lookPatience = time.Minute
 	// askPatience bounds one call, which is repeated when there is no answer.
 	askPatience = 4 * time.Second
 )
@@ -31,7 +33,8 @@ var (
 // link is the connection to the server. The client library finds the node to speak to, and finds another when one fails. But
 // while it looks, every call waits, whatever its context says; and when it finds none, the client is of no use any more and calls
 // that came meanwhile never return. So one asks for all whether there is a connection before any call is made, a call is left alone
-// when its time is over, and a client that is of no use is left behind, with whatever is stuck in it: a few calls for each outage.
+// when its time is over, and a client that found no node, or whose node fails, is left behind, with whatever is stuck in it: a few
+// calls for each outage.
 type link struct {
 	settings *esdb.Configuration
 	location string
@@ -148,6 +151,9 @@ func call[T any](ctx context.Context, l *link, do func(context.Context, *esdb.Cl
 	}()
 	select {
 	case r := <-done:
+		if status.Code(r.err) == codes.Unavailable {
+			l.leave(c)
+		}
 		return r.value, r.err
 	case <-c.gone:
 		return none, errGone
@@ -162,22 +168,38 @@ func atLeader(ctx context.Context) context.Context {
 	return metadata.AppendToOutgoingContext(ctx, "requires-leader", "true")
 }
 
+// leave lets the next call go through a new client. The library would go on with a connection that fails: it looks for another node
+// when an append fails, not when a read can't begin.
+func (l *link) leave(c *client) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.client == c {
+		l.client = nil
+		c.close()
+	}
+}
+
 // close ends the connection when the calls that are under way have ended.
 func (l *link) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.closed = true
-	if c := l.client; c != nil {
+	if l.client != nil {
+		l.client.close()
 		l.client = nil
-		go func() {
-			c.calls.Wait()
-			select {
-			case <-c.gone: // there is nobody in it who could close
-			default:
-				_ = c.Close() // it never fails
-			}
-		}()
 	}
+}
+
+// close ends a client that nobody gets any more, when its calls have ended.
+func (c *client) close() {
+	go func() {
+		c.calls.Wait()
+		select {
+		case <-c.gone: // there is nobody in it who could close
+		default:
+			_ = c.Close() // it never fails
+		}
+	}()
 }
 
 // is says whether an error is the server's, or the library's, of a code.

@@ -134,7 +134,7 @@ func TestOthersOnTheServerAreLeftAlone(t *testing.T) {
 	defer mustClose(t, s)
 	log := srv.node.Log
 	noise := func() {
-		for range 1200 {
+		for range 400 {
 			log.Write("orders-1", "Other", "not json", "")
 			log.Write("eu.order-1", "Other", "{}", "")
 		}

@@ -43,9 +43,9 @@ func (s *Store) Head(ctx context.Context) (eventstore.Position, error) {
 		return 0, err
 	}
 	defer done()
-	limited, cancel := context.WithTimeout(ctx, patience)
+	limited, cancel := context.WithTimeout(ctx, lookPatience)
 	defer cancel()
-	head, err := patiently(limited, s.findHead)
+	head, err := s.findHead(limited)
 	return head, explain(ctx, err)
 }
 

@@ -43,10 +43,7 @@ func (s *Store) Subscribe(ctx context.Context, after eventstore.Position) (event
 		return nil, err
 	}
 	if after > 0 {
-		limited, cancel := context.WithTimeout(ctx, patience)
-		defer cancel()
-		sub.last, err = patiently(limited, func(ctx context.Context) (eventstore.Recorded, error) { return s.at(ctx, after) })
-		if err != nil {
+		if sub.last, err = s.at(ctx, after); err != nil {
 			return nil, explain(ctx, err)
 		}
 	}
