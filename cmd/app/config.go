@@ -90,7 +90,7 @@ func (c Config) Validate() error {
 			errs = append(errs, fmt.Errorf("--store: %w", err))
 		}
 	case c.Store != "nats" && c.Store != "memory" && !external(c.Store):
-		errs = append(errs, fmt.Errorf("--store %q: use nats (embedded), nats://HOST:PORT, esdb://HOST:PORT or memory", publicStore(c.Store)))
+		errs = append(errs, fmt.Errorf("--store %q: use nats (embedded), nats://HOST:PORT, esdb://HOST:PORT or memory", PublicStore(c.Store)))
 	}
 	if c.ESDBCreds != "" && !esdbstore.Is(c.Store) {
 		errs = append(errs, errors.New("--esdb-credentials-file: only for --store esdb://…"))
@@ -130,7 +130,7 @@ func (c Config) Validate() error {
 	}
 	if !external(c.Store) {
 		for _, name := range c.Manufacturers.WithoutNATS() {
-			errs = append(errs, fmt.Errorf("%s.%s: name the server with nats-url; the log's own (--store %s) is no external NATS", manufacturer.Key, name, publicStore(c.Store)))
+			errs = append(errs, fmt.Errorf("%s.%s: name the server with nats-url; the log's own (--store %s) is no external NATS", manufacturer.Key, name, PublicStore(c.Store)))
 		}
 	}
 	if c.RateLimit <= 0 {
@@ -143,8 +143,8 @@ func external(store string) bool {
 	return strings.HasPrefix(store, "nats://") || strings.HasPrefix(store, "tls://")
 }
 
-// publicStore is --store as people may see it: without credentials and settings.
-func publicStore(store string) string {
+// PublicStore is a store's URL as people may see it: without credentials and settings.
+func PublicStore(store string) string {
 	scheme, rest, ok := strings.Cut(store, "://")
 	if !ok {
 		return store

@@ -38,7 +38,7 @@ func TestStoreIsCheckedAndNotQuoted(t *testing.T) {
 	if err := c.Validate(); err == nil {
 		t.Error("credentials for a server that is not asked were taken")
 	}
-	if got := publicStore("esdb+discover://u:p?@ss@a:1,b:2?tls=false"); got != "esdb+discover://a:1,b:2" {
+	if got := PublicStore("esdb+discover://u:p?@ss@a:1,b:2?tls=false"); got != "esdb+discover://a:1,b:2" {
 		t.Errorf("people see %s", got)
 	}
 }
