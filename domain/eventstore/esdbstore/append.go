@@ -29,7 +29,12 @@ func (s *Store) propose(batch []eventstore.Proposed) ([]proposal, error) {
 		return nil, err
 	}
 	ps := make([]proposal, len(batch))
+	seen := make(map[string]bool, len(batch))
 	for i, p := range batch {
+		if seen[p.Stream] {
+			return nil, fmt.Errorf("stream %s is in the batch twice: this store's batches are not atomic, and hold one event of a stream", p.Stream)
+		}
+		seen[p.Stream] = true
 		native, err := s.layout.native(p.Stream)
 		if err != nil {
 			return nil, err

@@ -162,6 +162,30 @@ func TestAnswersAreLostAndSubscriptionsCut(t *testing.T) {
 	}
 }
 
+// "Not found" is also how a node fails that does not lead. It must not be taken for a stream without events.
+func TestAFailureIsNoEmptyStream(t *testing.T) {
+	srv := startServer(t)
+	s := connect(t, rig{server: srv})
+	defer mustClose(t, s)
+	mustAppend(t, s, "order-1", eventstore.NoStream, "a")
+	srv.faults.Fail("Read", codes.NotFound)
+	if recs, err := readAll(t, s, "order-1"); err != nil || len(recs) != 1 {
+		t.Errorf("%d events, %v", len(recs), err)
+	}
+}
+
+func TestABatchHoldsOneEventOfAStream(t *testing.T) {
+	s := connect(t, rig{server: startServer(t)})
+	defer mustClose(t, s)
+	_, err := s.AppendMany(t.Context(), []eventstore.Proposed{
+		{Stream: "order-1", Expected: eventstore.NoStream, Event: testEvent("a")}, {Stream: "order-1", Expected: 0, Event: testEvent("b")},
+	})
+	var conflict *eventstore.ConflictError
+	if err == nil || errors.As(err, &conflict) || errors.Is(err, eventstore.ErrUnavailable) {
+		t.Errorf("two events of a stream: %v", err)
+	}
+}
+
 func TestWaitsForAServerThatIsNotThereYet(t *testing.T) {
 	node := esdbserver.Start(t, esdbserver.Options{})
 	node.Stop()

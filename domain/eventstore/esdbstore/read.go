@@ -6,6 +6,8 @@ import (
 	"iter"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/orderledger/orderledger/domain/eventstore"
 )
@@ -82,12 +84,12 @@ func (s *Store) read(ctx context.Context, stream, native string, o esdb.ReadStre
 	switch {
 	case is(err, esdb.ErrorCodeStreamDeleted):
 		return nil, false, wasDeleted(stream, err)
-	case is(err, esdb.ErrorCodeResourceNotFound):
+	case noStream(err):
 		_, err := s.readNative(ctx, "$$"+native, esdb.ReadStreamOptions{Direction: esdb.Backwards, From: esdb.End{}}, 1)
 		switch {
 		case err == nil:
 			return nil, false, fmt.Errorf("%w: %s has no events, but metadata on the server that hide them", eventstore.ErrGap, stream)
-		case is(err, esdb.ErrorCodeResourceNotFound):
+		case noStream(err):
 			return nil, false, nil
 		}
 		return nil, false, err
@@ -101,6 +103,12 @@ func (s *Store) read(ctx context.Context, stream, native string, o esdb.ReadStre
 		}
 	}
 	return recs, true, nil
+}
+
+// noStream says that the server answered that a stream has no events. A call that failed as "not found" is no such answer: so a
+// node fails, too, that is not the leader.
+func noStream(err error) bool {
+	return is(err, esdb.ErrorCodeResourceNotFound) && status.Code(err) != codes.NotFound
 }
 
 func (s *Store) readNative(ctx context.Context, native string, o esdb.ReadStreamOptions, count uint64) ([]*esdb.RecordedEvent, error) {
