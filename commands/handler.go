@@ -46,7 +46,8 @@ type Request struct {
 type Claim struct {
 	Stream string
 	Event  domain.Event
-	// Taken is returned when the stream has another content already; TakenBy, when given, says in its place what that means.
+	// Taken is returned when the stream has another content already; TakenBy, when given, says in its place what that means; nil
+	// from it: the claim is held all the same.
 	Taken   error
 	TakenBy func(held domain.Event) error
 }
@@ -238,7 +239,9 @@ func (h *Handler) claims(ctx context.Context, r Request, more []Claim) ([]events
 			if e, _, err := h.codec.Decode(recorded); err != nil {
 				return nil, err
 			} else if e != c.Event {
-				return nil, c.taken(e)
+				if err := c.taken(e); err != nil {
+					return nil, err
+				}
 			}
 			held = true
 		}

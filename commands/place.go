@@ -164,8 +164,9 @@ func authorizationOf(pi PaymentIntent) domain.Authorization {
 // authorizeAtOnce bounds how many orders of a batch are authorized side by side.
 const authorizeAtOnce = 8
 
-// PlaceMany takes up to eventstore.MaxBatch orders in, in one atomic append for all that are new and acceptable. Each order
-// has its own outcome; one bad order doesn't hold up the others. Asking again places nothing twice.
+// PlaceMany takes up to eventstore.MaxBatch orders in, in one append for all that are new and acceptable. Each order has its own
+// outcome, also where a store adds them one by one and does not get through; one bad order doesn't hold up the others. Asking again
+// places nothing twice.
 func (p *Placer) PlaceMany(ctx context.Context, rs []PlaceRequest) []Outcome {
 	out := make([]Outcome, len(rs))
 	reqs := make([]Request, len(rs))
@@ -193,18 +194,36 @@ func (p *Placer) PlaceMany(ctx context.Context, rs []PlaceRequest) []Outcome {
 	return out
 }
 
+// newcomer is an order that is new, on its way into the log.
+type newcomer struct {
+	at     int // its place in the request
+	order  uuid.UUID
+	event  domain.Event
+	sealed eventstore.Event
+	env    eventstore.Envelope
+}
+
+// placed is the outcome of an order once its event stands. False: another event stood there already.
+func (p *Placer) placed(n newcomer, rec eventstore.Recorded, out []Outcome) bool {
+	if !rec.Holds(n.sealed) {
+		return false
+	}
+	f := (&folded{revision: eventstore.NoStream}).evolve(rec, n.event, n.env)
+	p.Handler.cache.Add(n.order, f)
+	out[n.at].Result = Result{Order: f.order, Event: n.event, EventID: rec.ID, Position: rec.Position}
+	return true
+}
+
 // appendNew appends all orders that are new and have no claims of their own, at once. What it leaves open is done one by one.
 func (p *Placer) appendNew(ctx context.Context, reqs []Request, out []Outcome) {
 	var batch []eventstore.Proposed
-	var at []int
-	var next []func(eventstore.Recorded)
+	var all []newcomer
 	for i, r := range reqs {
 		if out[i].Err != nil || r.Command == nil || len(r.Claims) > 0 || p.Handler.cached(r.OrderID).order.Exists() {
 			continue
 		}
 		stream := eventstore.OrderStream(r.OrderID)
-		empty := &folded{revision: eventstore.NoStream}
-		event, err := domain.Decide(empty.order, r.Command)
+		event, err := domain.Decide(domain.Order{}, r.Command)
 		if err != nil {
 			out[i].Err = err
 			continue
@@ -215,32 +234,48 @@ func (p *Placer) appendNew(ctx context.Context, reqs []Request, out []Outcome) {
 			continue
 		}
 		batch = append(batch, eventstore.Proposed{Stream: stream, Expected: eventstore.NoStream, Event: sealed})
-		at = append(at, i)
-		next = append(next, func(rec eventstore.Recorded) {
-			if !rec.Holds(sealed) {
-				return // it stood there already: what was written then is read, one by one
-			}
-			f := empty.evolve(rec, event, env)
-			p.Handler.cache.Add(r.OrderID, f)
-			out[i].Result = Result{Order: f.order, Event: event, EventID: rec.ID, Position: rec.Position}
-		})
+		all = append(all, newcomer{at: i, order: r.OrderID, event: event, sealed: sealed, env: env})
 	}
 	if len(batch) == 0 {
 		return
 	}
 	recorded, err := p.Handler.log.AppendMany(ctx, batch)
+	if err != nil {
+		p.partOf(ctx, all, err, out)
+		return
+	}
+	for n, rec := range recorded {
+		p.placed(all[n], rec, out)
+	}
+}
+
+// partOf finds out which orders of a batch stand although it failed: not every store adds all or none. A conflict means that
+// somebody placed one of them meanwhile; then the others are left open, to be placed one by one.
+func (p *Placer) partOf(ctx context.Context, all []newcomer, failed error, out []Outcome) {
 	conflict := (*eventstore.ConflictError)(nil)
-	switch {
-	case errors.As(err, &conflict): // somebody placed one of them meanwhile: one by one
-	case err != nil:
-		for _, i := range at {
-			out[i].Err = fmt.Errorf("place %d orders: %w", len(batch), err)
+	goOn := errors.As(failed, &conflict)
+	readable := true
+	for _, n := range all {
+		if readable {
+			var stands bool
+			var err error
+			if stands, err = p.stands(ctx, n, out); stands {
+				continue
+			}
+			readable = err == nil
 		}
-	default:
-		for n, rec := range recorded {
-			next[n](rec)
+		if !goOn || !readable {
+			out[n.at].Err = fmt.Errorf("place %d orders: %w", len(all), failed)
 		}
 	}
+}
+
+// stands says whether an order's event stands as it was to be appended, and notes the outcome if so.
+func (p *Placer) stands(ctx context.Context, n newcomer, out []Outcome) (bool, error) {
+	for rec, err := range p.Handler.log.ReadStream(ctx, eventstore.OrderStream(n.order), eventstore.NoStream) {
+		return err == nil && p.placed(n, rec, out), err
+	}
+	return false, nil
 }
 
 // one places an order that is not in the batch's atomic append.

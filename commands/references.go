@@ -27,18 +27,26 @@ func (h *Handler) claimReference(ctx context.Context, order uuid.UUID, e domain.
 	}}
 }
 
-// referenceHeld says who has a reference.
+// referenceHeld says who has a reference. It may be the order itself: what it recorded meanwhile, or claimed when the act was cut
+// short (see eventstore.Store.AppendMany), written in another way. The claim is good then, and the order knows the rest.
 func (h *Handler) referenceHeld(ctx context.Context, order uuid.UUID, kind domain.ObligationKind, held domain.Event) error {
 	claimed, ok := held.(eventstore.ReferenceClaimed)
 	if !ok {
 		return domain.Reject(domain.ReferenceUsed)
 	}
-	if claimed.OrderID == order { // recorded meanwhile, written in another way: the order knows what to say to that
-		return &eventstore.ConflictError{Stream: eventstore.OrderStream(order)}
+	if claimed.OrderID == order {
+		return nil
 	}
 	other, _, err := h.Load(ctx, claimed.OrderID)
 	if err != nil {
 		return err
+	}
+	recorded := other.Entry
+	if kind == domain.OwesReversal {
+		recorded = other.Reverse
+	}
+	if eventstore.ReferenceStream(kind, recorded) != eventstore.ReferenceStream(kind, claimed.Reference) {
+		return domain.RejectClaimedReference(kind, other)
 	}
 	return domain.RejectReference(kind, other)
 }

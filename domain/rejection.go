@@ -153,3 +153,13 @@ func RejectReference(kind ObligationKind, other Order) *Rejection {
 		kind, other.OrderNumber, other.Manufacturer)
 	return r
 }
+
+// RejectClaimedReference returns the rejection of a reference that was claimed for another order, which has not recorded it: the
+// act that claimed it was cut short or refused, or is under way.
+func RejectClaimedReference(kind ObligationKind, other Order) *Rejection {
+	r := Reject(ReferenceUsed)
+	r.Other = other.ID
+	r.Message = fmt.Sprintf("This reference was taken for the %s of order %s of %s, where it is not recorded so far. Look which of the two it belongs to.",
+		kind, other.OrderNumber, other.Manufacturer)
+	return r
+}

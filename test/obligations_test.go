@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/orderledger/orderledger/cmd/app"
@@ -202,10 +203,20 @@ func TestBookkeepersQueue(t *testing.T) {
 
 // Two ledgers work on one log. Each order is given the same reference by the other one at the same moment: one of them has it.
 func TestOneReferenceFromTwoProcesses(t *testing.T) {
-	address := natstest.Start(t).URL
+	for store, start := range map[string]func(*testing.T) string{
+		"nats-server": func(t *testing.T) string { return natstest.Start(t).URL }, "esdb": esdbURL,
+	} {
+		t.Run(store, func(t *testing.T) { oneReference(t, start(t)) })
+	}
+}
+
+func oneReference(t *testing.T, address string) {
+	ledger := "references-" + uuid.NewString()[:8] // the server may have been used before
 	var clients [2]testenv.Client
 	for i := range clients {
-		clients[i] = testenv.Client{URL: testenv.Start(t, testenv.Config(t, address), app.Hooks{}).URL}
+		config := testenv.Config(t, address)
+		config.Ledger = ledger
+		clients[i] = testenv.Client{URL: testenv.Start(t, config, app.Hooks{}).URL}
 	}
 	lines, orders := testenv.Orders(t, "testdata/northwind-orders.jsonl")
 	importOrders(t, clients[0], lines, "all")

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
+
 	"github.com/orderledger/orderledger/cmd/app"
 	"github.com/orderledger/orderledger/commands"
 	"github.com/orderledger/orderledger/commands/stripepay/stripesim/simtest"
@@ -27,17 +29,20 @@ func TestScenarios(t *testing.T) {
 	if err != nil || len(files) < 10 {
 		t.Fatalf("the scenarios were not found: %v, %v", files, err)
 	}
-	for _, store := range []string{"memory", "nats", "nats-server"} {
+	for _, store := range []string{"memory", "nats", "nats-server", "esdb"} {
 		t.Run(store, func(t *testing.T) {
-			address := store
-			if store == "nats-server" {
+			address, run := store, ""
+			switch store {
+			case "nats-server":
 				address = natstest.Start(t).URL
+			case "esdb":
+				address, run = esdbURL(t), "-"+uuid.NewString()[:8] // the server may have been used before
 			}
 			for _, file := range files {
 				name := strings.TrimSuffix(filepath.Base(file), ".txt")
 				t.Run(name, func(t *testing.T) {
 					config := testenv.Config(t, address)
-					config.Ledger = name
+					config.Ledger = name + run
 					play(t, file, config)
 				})
 			}

@@ -223,7 +223,7 @@ func (a *App) Run(ctx context.Context) error {
 		served = true
 		go func() { serving <- a.server.Serve(a.listener) }()
 		close(a.serving)
-		a.log.Info("the ledger is open", "url", a.URL(), "store", a.config.Store, "durability", a.config.Durability, "stripe", a.config.Stripe)
+		a.log.Info("the ledger is open", "url", a.URL(), "store", PublicStore(a.config.Store), "durability", a.config.Durability, "stripe", a.config.Stripe)
 		select {
 		case <-ctx.Done():
 		case err = <-a.fatal:

@@ -11,18 +11,20 @@ import (
 	"github.com/orderledger/orderledger/commands/manufacturer"
 	"github.com/orderledger/orderledger/domain"
 	"github.com/orderledger/orderledger/domain/eventstore"
+	"github.com/orderledger/orderledger/domain/eventstore/esdbstore"
 )
 
 // Config says how a ledger runs: the flags of `serve`, by their names.
 type Config struct {
 	Data        string // folder of the embedded log, the read models and the sandbox
-	Store       string // "nats" (embedded), nats://HOST:PORT[,…], or "memory"
+	Store       string // "nats" (embedded), nats://HOST:PORT[,…], esdb://HOST:PORT (or esdb+discover://), or "memory"
 	Ledger      string // the log's name
 	Listen      string // HOST:PORT of the HTTP server
 	Durability  string // "group" or "strict"; embedded store only
 	NATSListen  string // HOST:PORT where NATS clients may connect to the embedded server; empty: nowhere
 	NATSCreds   string // credentials file for an external NATS server
 	Replicas    int    // of the log in an external NATS cluster
+	ESDBCreds   string // file that holds user and password for EventStoreDB, in two lines; empty: those of Store
 	Stripe      string // "sandbox", "test" or "live"
 	StripeKey   string // file that holds Stripe's secret or restricted key
 	SandboxURL  string // a sandbox that is served elsewhere; empty: one of our own
@@ -82,8 +84,16 @@ func (c Config) Validate() error {
 	if c.Data == "" {
 		errs = append(errs, errors.New("--data: name a folder"))
 	}
-	if c.Store != "nats" && c.Store != "memory" && !external(c.Store) {
-		errs = append(errs, fmt.Errorf("--store %q: use nats (embedded), nats://HOST:PORT or memory", c.Store))
+	switch {
+	case esdbstore.Is(c.Store):
+		if err := esdbstore.CheckURL(c.Store); err != nil {
+			errs = append(errs, fmt.Errorf("--store: %w", err))
+		}
+	case c.Store != "nats" && c.Store != "memory" && !external(c.Store):
+		errs = append(errs, fmt.Errorf("--store %q: use nats (embedded), nats://HOST:PORT, esdb://HOST:PORT or memory", PublicStore(c.Store)))
+	}
+	if c.ESDBCreds != "" && !esdbstore.Is(c.Store) {
+		errs = append(errs, errors.New("--esdb-credentials-file: only for --store esdb://…"))
 	}
 	if !ledgerName.MatchString(c.Ledger) {
 		errs = append(errs, fmt.Errorf("--ledger %q: use 1 to 64 letters, digits, dashes and underscores", c.Ledger))
@@ -120,7 +130,7 @@ func (c Config) Validate() error {
 	}
 	if !external(c.Store) {
 		for _, name := range c.Manufacturers.WithoutNATS() {
-			errs = append(errs, fmt.Errorf("%s.%s: name the server with nats-url; the log's own (--store %s) is no external NATS", manufacturer.Key, name, c.Store))
+			errs = append(errs, fmt.Errorf("%s.%s: name the server with nats-url; the log's own (--store %s) is no external NATS", manufacturer.Key, name, PublicStore(c.Store)))
 		}
 	}
 	if c.RateLimit <= 0 {
@@ -131,6 +141,17 @@ func (c Config) Validate() error {
 
 func external(store string) bool {
 	return strings.HasPrefix(store, "nats://") || strings.HasPrefix(store, "tls://")
+}
+
+// PublicStore is a store's URL as people may see it: without credentials and settings.
+func PublicStore(store string) string {
+	scheme, rest, ok := strings.Cut(store, "://")
+	if !ok {
+		return store
+	}
+	rest = rest[strings.LastIndexByte(rest, '@')+1:]
+	rest, _, _ = strings.Cut(rest, "?")
+	return scheme + "://" + rest
 }
 
 // Public says whether others than this machine can reach the address.

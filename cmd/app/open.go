@@ -10,6 +10,7 @@ import (
 	"github.com/orderledger/orderledger/commands"
 	"github.com/orderledger/orderledger/commands/stripepay"
 	"github.com/orderledger/orderledger/domain/eventstore"
+	"github.com/orderledger/orderledger/domain/eventstore/esdbstore"
 	"github.com/orderledger/orderledger/domain/eventstore/memstore"
 	"github.com/orderledger/orderledger/domain/eventstore/natsstore"
 )
@@ -37,6 +38,8 @@ func openLog(ctx context.Context, c Config, log *slog.Logger, fatal func(error),
 	switch {
 	case c.Store == "memory":
 		return memstore.New(), nil
+	case esdbstore.Is(c.Store):
+		return openESDB(ctx, c, log)
 	case external(c.Store):
 		return natsstore.Connect(ctx, natsstore.ExternalConfig{
 			URL: c.Store, Ledger: c.Ledger, Replicas: c.Replicas, Existing: c.Existing, CredentialsFile: c.NATSCreds, Logger: log,
@@ -46,6 +49,25 @@ func openLog(ctx context.Context, c Config, log *slog.Logger, fatal func(error),
 		Dir: filepath.Join(c.Data, "log"), Ledger: c.Ledger, Durability: eventstore.Durability(c.Durability),
 		NATSListen: c.NATSListen, Admit: admit, Logger: log, OnFatal: fatal,
 	})
+}
+
+func openESDB(ctx context.Context, c Config, log *slog.Logger) (eventstore.Store, error) {
+	config := esdbstore.Config{URL: c.Store, Ledger: c.Ledger, Logger: log}
+	if c.ESDBCreds != "" {
+		lines, err := readLines(c.ESDBCreds, log)
+		if err != nil {
+			return nil, fmt.Errorf("--esdb-credentials-file: %w", err)
+		}
+		if len(lines) != 2 {
+			return nil, fmt.Errorf("--esdb-credentials-file: %s must hold two lines, the user and the password", c.ESDBCreds)
+		}
+		config.User, config.Password = lines[0], lines[1]
+	}
+	store, err := esdbstore.Connect(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	return store, nil
 }
 
 // openPayments returns the client that asks Stripe, or the sandbox.

@@ -99,8 +99,11 @@ func (c *cli) store() *cobra.Command {
 				return err
 			}
 			l := listing{columns: []string{"BACKEND", "LOCATION", "LEDGER", "DURABILITY", "HEAD", "EVENTS", "BYTES", "NOTE"}, one: true}
-			l.add(s, s.Backend, s.Location, s.Ledger, string(s.Durability), position(s.Head),
-				strconv.FormatUint(s.Events, 10), strconv.FormatUint(s.Bytes, 10), s.Note)
+			events, size := strconv.FormatUint(s.Events, 10), strconv.FormatUint(s.Bytes, 10)
+			if s.Events == 0 && s.Head > 0 {
+				events, size = "", "" // the store can't tell
+			}
+			l.add(s, s.Backend, s.Location, s.Ledger, string(s.Durability), position(s.Head), events, size, s.Note)
 			return c.print(l)
 		},
 	}

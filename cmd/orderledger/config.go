@@ -32,12 +32,13 @@ var others = []string{"server", "token-file"}
 func serveFlags(f *pflag.FlagSet) {
 	d := app.Default()
 	f.String("data", d.Data, "folder of the log, the read models and the sandbox")
-	f.String("store", d.Store, "the log: nats (embedded), nats://HOST:PORT or memory")
+	f.String("store", d.Store, "the log: nats (embedded), nats://HOST:PORT, esdb://HOST:PORT (EventStoreDB, KurrentDB) or memory")
 	f.String("ledger", d.Ledger, "the log's name in the store")
 	f.String("listen", d.Listen, "HOST:PORT to serve on")
 	f.String("durability", d.Durability, "of the embedded store: group (one barrier for all who wait) or strict (one fsync each)")
 	f.String("nats-listen", d.NATSListen, "HOST:PORT where NATS clients may reach the ledger with an embedded store (default off)")
 	f.String("nats-creds-file", d.NATSCreds, "credentials for an external NATS")
+	f.String("esdb-credentials-file", d.ESDBCreds, "file that holds user and password for EventStoreDB, in two lines (default those of --store)")
 	f.Int("replicas", d.Replicas, "of the log, in an external NATS cluster")
 	f.String("stripe", d.Stripe, "who takes the money: sandbox (nobody), test or live")
 	f.String("stripe-key-file", d.StripeKey, "file that holds Stripe's key")
@@ -98,7 +99,8 @@ func readConfig(flags *pflag.FlagSet, path string, environ []string) (app.Config
 	c := app.Config{
 		Data: k.String("data"), Store: k.String("store"), Ledger: k.String("ledger"), Listen: k.String("listen"),
 		Durability: k.String("durability"), NATSListen: k.String("nats-listen"), NATSCreds: k.String("nats-creds-file"),
-		Replicas: k.Int("replicas"), Stripe: k.String("stripe"), StripeKey: k.String("stripe-key-file"),
+		ESDBCreds: k.String("esdb-credentials-file"),
+		Replicas:  k.Int("replicas"), Stripe: k.String("stripe"), StripeKey: k.String("stripe-key-file"),
 		SandboxURL: k.String("sandbox-url"), NoAnonymous: k.Bool("no-anonymous"), RateLimit: k.Float64("rate-limit"),
 		LogLevel: k.String("log-level"), LogFormat: k.String("log-format"),
 		StripeWebhookSecret: k.String("stripe-webhook-secret-file"), ReconcileFirst: k.Bool("reconcile-first"),
@@ -133,12 +135,14 @@ func natsRoles(raw any) map[string]domain.Role {
 // logSource are the flags of commands that look at a log: a running ledger's, a stopped one's, or a store's.
 type logSource struct {
 	data, store, ledger string
+	esdbCreds           string
 	create              bool // make the log when there is none
 }
 
 func (s *logSource) flags(f *pflag.FlagSet) {
 	f.StringVar(&s.data, "data", "", "look at a stopped ledger in this folder, instead of the server")
-	f.StringVar(&s.store, "store", "", "look at the log in this store (nats://HOST:PORT), instead of the server")
+	f.StringVar(&s.store, "store", "", "look at the log in this store (nats://HOST:PORT, esdb://HOST:PORT), instead of the server")
+	f.StringVar(&s.esdbCreds, "esdb-credentials-file", "", "file that holds user and password for EventStoreDB, in two lines")
 	f.StringVar(&s.ledger, "ledger", app.Default().Ledger, "the log's name in the store")
 }
 
@@ -147,7 +151,7 @@ func (s *logSource) direct() bool { return s.data != "" || s.store != "" }
 
 func (s *logSource) config() (app.Config, error) {
 	c := app.Default()
-	c.Ledger, c.LogLevel = s.ledger, "error"
+	c.Ledger, c.LogLevel, c.ESDBCreds = s.ledger, "error", s.esdbCreds
 	switch {
 	case s.data != "" && s.store != "":
 		return c, wrongUse("give --data or --store, not both")

@@ -25,7 +25,7 @@ func (c *cli) storeCopy() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "copy --from URL --to URL", Short: "Copy a log into another store", Args: args(0, 0),
 		Long: `Copy a log into another store: the same events, byte for byte, in the same order. A URL is the data folder of a stopped
-ledger (./orderledger-data, file:/var/lib/orderledger) or a store (nats://HOST:PORT).
+ledger (./orderledger-data, file:/var/lib/orderledger) or a store (nats://HOST:PORT, esdb://HOST:PORT).
 
 Every chain is verified on the way, and all that the target holds is read back and compared. The target may be empty, or hold
 the beginning of the same log: stopped at any point, the same command goes on. It ends where the source ended as it began, so a
@@ -145,7 +145,7 @@ func (c *cli) sameLog(ctx context.Context, open eventstore.Store, other app.Conf
 	if err != nil {
 		return false, fmt.Errorf("the source: %w", err)
 	}
-	location := other.Store
+	location := app.PublicStore(other.Store)
 	if other.Store == "nats" {
 		if location, err = filepath.Abs(filepath.Join(other.Data, "log")); err != nil {
 			return false, err
@@ -156,25 +156,26 @@ func (c *cli) sameLog(ctx context.Context, open eventstore.Store, other app.Conf
 
 // place is a store on the command line: its URL, and what goes with it.
 type place struct {
-	flag, url, ledger, creds string
-	replicas                 int
+	flag, url, ledger, creds, esdbCreds string
+	replicas                            int
 }
 
 func (p *place) flags(f *pflag.FlagSet, what, which string) {
 	d := app.Default()
-	f.StringVar(&p.url, p.flag, "", what+": a data folder (DIR or file:DIR) or a store (nats://HOST:PORT)")
+	f.StringVar(&p.url, p.flag, "", what+": a data folder (DIR or file:DIR) or a store (nats://HOST:PORT, esdb://HOST:PORT)")
 	if p.flag == "from" {
 		f.StringVar(&p.ledger, "from-ledger", d.Ledger, "the log's name in the source")
 	} else {
 		f.StringVar(&p.ledger, "to-ledger", "", "the log's name in the target (default as in the source)")
 	}
 	f.StringVar(&p.creds, p.flag+"-nats-creds-file", d.NATSCreds, "credentials for the "+which+", an external NATS")
+	f.StringVar(&p.esdbCreds, p.flag+"-esdb-credentials-file", d.ESDBCreds, "user and password for the "+which+", an EventStoreDB, in two lines")
 	f.IntVar(&p.replicas, p.flag+"-replicas", d.Replicas, "of the log in the "+which+", a NATS cluster")
 }
 
 func (p *place) config(command string) (app.Config, error) {
 	c := app.Default()
-	c.Ledger, c.NATSCreds, c.Replicas, c.LogLevel = p.ledger, p.creds, p.replicas, "error"
+	c.Ledger, c.NATSCreds, c.ESDBCreds, c.Replicas, c.LogLevel = p.ledger, p.creds, p.esdbCreds, p.replicas, "error"
 	dir, isFile := strings.CutPrefix(p.url, "file:")
 	switch {
 	case p.url == "":
@@ -191,8 +192,10 @@ func (p *place) config(command string) (app.Config, error) {
 		}
 	case strings.Contains(p.url, "://"):
 		only := app.Default()
-		if only.Store = p.url; only.Validate() != nil {
-			return c, wrongUse("--%s %q: name a data folder or a store that logs are kept in, such as nats://HOST:PORT", p.flag, p.url)
+		only.Store = p.url
+		if err := only.Validate(); err != nil {
+			return c, wrongUse("--%s %q: name a data folder or a store that logs are kept in, such as nats://HOST:PORT: %w", p.flag,
+				app.PublicStore(p.url), err)
 		}
 		c.Store = p.url
 	default:

@@ -79,9 +79,14 @@ type Store interface {
 	// event may or may not have been applied, and calling again with the same arguments finds out.
 	Append(ctx context.Context, stream string, expected Revision, e Event) (Recorded, error)
 
-	// AppendMany adds up to MaxBatch events, all or none, in this order; for imports and copies. Of one stream there may be
-	// several that follow each other, each expecting the one before it. Errors as Append; a conflict names the first stream
-	// that was not as expected, and nothing was added. Calling it again after a success is a success.
+	// AppendMany adds up to MaxBatch events: imports, copies, and an act with its claims. Of one stream there may be several that
+	// follow each other, each expecting the one before it, where batches are atomic. Errors as Append; a conflict names the first
+	// stream that was not as expected. Calling it again after a success is a success.
+	//
+	// Where Status.AtomicBatches says so, it adds all or none, in this order. Elsewhere each event is added by itself, the last
+	// when all others stand, so an act that rests on claims comes last. Nothing is added when a stream is not as expected to begin
+	// with; but a writer who is faster while the batch is under way, or an error, can leave a part of it. Calling it again
+	// adds the rest.
 	AppendMany(ctx context.Context, batch []Proposed) ([]Recorded, error)
 
 	// ReadStream yields the stream's events with revisions above after (NoStream for all), oldest first. A stream without
@@ -129,7 +134,7 @@ const (
 
 // Status describes a store for people and for readiness checks.
 type Status struct {
-	// Backend is "nats-embedded", "nats" or "memory".
+	// Backend is "nats-embedded", "nats", "eventstoredb" or "memory".
 	Backend string `json:"backend"`
 	// Location is the data folder or the server's URL, without credentials.
 	Location string `json:"location"`
@@ -142,8 +147,9 @@ type Status struct {
 	// isn't so, a batch that failed may be there in part, and holds one event of a stream at most.
 	AtomicBatches bool     `json:"atomic_batches"`
 	Head          Position `json:"head"`
-	Events        uint64   `json:"events"`
-	Bytes         uint64   `json:"bytes"`
+	// Events and Bytes are zero where the store can't tell without reading everything.
+	Events uint64 `json:"events"`
+	Bytes  uint64 `json:"bytes"`
 }
 
 var (

@@ -1,8 +1,11 @@
 package storetest
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 	"testing"
 
 	"github.com/orderledger/orderledger/domain/eventstore"
@@ -35,14 +38,13 @@ func mustAppendMany(t *testing.T, s eventstore.Store, ps []eventstore.Proposed) 
 	return recs
 }
 
-func batchAllOrNone(t *testing.T, h Harness) {
+func batchConflicts(t *testing.T, h Harness) {
 	s := h.open(t)
-	fill(t, s, "order-old", 3)
+	old := fill(t, s, "order-old", 3)
 	ps := batch("mixed", 5)
 	ps = append(ps, eventstore.Proposed{Stream: "order-old", Expected: 2, Event: event("order-old/3")})
 	recs := mustAppendMany(t, s, ps)
-	wantDense(t, append(follow(t, s, 0, 3), recs...))
-	wantSame(t, follow(t, s, recs[0].Position-1, len(recs)), recs)
+	wantLogged(t, h, s, old[2].Position, recs)
 
 	before := head(t, s)
 	bad := batch("none", 5)
@@ -60,6 +62,64 @@ func batchAllOrNone(t *testing.T, h Harness) {
 	_, err = s.AppendMany(t.Context(), ahead)
 	wantConflict(t, err, ahead[1].Stream, 4, eventstore.NoStream)
 	mustAppendMany(t, s, bad[:3])
+}
+
+// wantLogged says that exactly the events of a batch follow a position: in its order where it is atomic, else the last one last.
+func wantLogged(t *testing.T, h Harness, s eventstore.Store, after eventstore.Position, recs []eventstore.Recorded) {
+	t.Helper()
+	logged := slices.Clone(recs)
+	if !h.atomic() {
+		slices.SortFunc(logged, func(a, b eventstore.Recorded) int { return cmp.Compare(a.Position, b.Position) })
+	}
+	wantSame(t, follow(t, s, after, len(recs)), logged)
+	if last := recs[len(recs)-1].Position; head(t, s) != last {
+		t.Errorf("head is %d, want %d, where the last of the batch is", head(t, s), last)
+	}
+}
+
+// Two batches that want the same stream, which is neither's last: one has it, and of the other what it is promised holds.
+func batchesRace(t *testing.T, h Harness) {
+	atomic := h.atomic()
+	s := h.open(t)
+	if st, err := s.Status(t.Context()); err != nil || st.AtomicBatches != atomic {
+		t.Fatalf("the status says %v of atomic batches (%v), the harness %v", st.AtomicBatches, err, atomic)
+	}
+	for round := range 30 {
+		shared := eventstore.Proposed{Stream: fmt.Sprintf("order-shared-%d", round), Expected: eventstore.NoStream}
+		var ps [2][]eventstore.Proposed
+		var errs [2]error
+		var wg sync.WaitGroup
+		for w := range ps {
+			name := fmt.Sprintf("race-%d-%d", round, w)
+			ps[w] = batch(name, 5)
+			ps[w][2] = shared
+			ps[w][2].Event = event(name)
+			wg.Go(func() { _, errs[w] = s.AppendMany(t.Context(), ps[w]) })
+		}
+		wg.Wait()
+		lost := 0
+		if errs[0] == nil {
+			lost = 1
+		}
+		if errs[1-lost] != nil {
+			t.Fatalf("round %d: nobody won: %v; %v", round, errs[0], errs[1])
+		}
+		wantConflict(t, errs[lost], shared.Stream, eventstore.NoStream, 0)
+		for i, p := range ps[lost] {
+			got := readAll(t, s, p.Stream, eventstore.NoStream)
+			switch {
+			case i == 2:
+				wantSame(t, got, []eventstore.Recorded{{Event: ps[1-lost][2].Event, Stream: p.Stream, Position: got[0].Position}})
+			case len(got) > 0 && (atomic || i == 4):
+				t.Fatalf("round %d: event %d of a batch that lost was added", round, i)
+			case len(got) > 0:
+				wantSame(t, got, []eventstore.Recorded{{Event: p.Event, Stream: p.Stream, Position: got[0].Position}})
+			}
+		}
+		mustAppendMany(t, s, slices.Delete(ps[lost], 2, 3))
+		mustAppendMany(t, s, ps[1-lost])
+	}
+	wantDense(t, follow(t, s, 0, 30*9))
 }
 
 func batchRepeats(t *testing.T, h Harness) {
@@ -136,8 +196,7 @@ func batchLimits(t *testing.T, h Harness) {
 		t.Errorf("an empty batch: %d events, %v", len(recs), err)
 	}
 	recs := mustAppendMany(t, s, batch("full", eventstore.MaxBatch))
-	wantDense(t, recs)
-	wantSame(t, follow(t, s, 0, len(recs)), recs)
+	wantLogged(t, h, s, 0, recs)
 	before := head(t, s)
 	if _, err := s.AppendMany(t.Context(), batch("over", eventstore.MaxBatch+1)); err == nil {
 		t.Error("a batch over the limit was taken")

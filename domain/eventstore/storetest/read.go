@@ -41,8 +41,12 @@ func headAndStatus(t *testing.T, h Harness) {
 	if st.Backend == "" || st.Location == "" || st.Ledger == "" || st.Durability == "" {
 		t.Errorf("status %+v leaves something out", st)
 	}
-	if st.Head != recs[6].Position || st.Events != 7 || st.Bytes == 0 {
-		t.Errorf("status %+v, want head %d and 7 events", st, recs[6].Position)
+	events := uint64(7)
+	if h.Lacks["Events"] != "" {
+		events = 0
+	}
+	if st.Head != recs[6].Position || st.Events != events || (st.Bytes == 0) != (events == 0) {
+		t.Errorf("status %+v, want head %d and %d events", st, recs[6].Position, events)
 	}
 }
 
@@ -88,8 +92,8 @@ func cancelled(t *testing.T, h Harness) {
 
 func closedStore(t *testing.T, h Harness) {
 	s := h.open(t)
-	fill(t, s, "order-a", 3)
-	sub, err := s.Subscribe(t.Context(), 3)
+	recs := fill(t, s, "order-a", 3)
+	sub, err := s.Subscribe(t.Context(), recs[2].Position)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +133,7 @@ func reopened(t *testing.T, h Harness) {
 	s := h.Open(t)
 	a := fill(t, s, "order-a", 5)
 	b := mustAppendMany(t, s, batch("b", 50))
-	all := append(a, b...)
+	all := append(a, follow(t, s, a[4].Position, 50)...)
 	for round := range 3 {
 		s = h.Reopen(t, s)
 		if p := head(t, s); p != all[len(all)-1].Position {

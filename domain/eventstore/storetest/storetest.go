@@ -25,7 +25,8 @@ type Harness struct {
 	FailRead func(t *testing.T, s eventstore.Store)
 	// Gap takes the event at the position out of the log behind the store's back and returns the store to go on with.
 	Gap func(t *testing.T, s eventstore.Store, p eventstore.Position) eventstore.Store
-	// Lacks names the hooks that are nil, each with the reason.
+	// Lacks names the hooks that are nil, each with the reason; and, of the fields of a Status, AtomicBatches and Events where the
+	// store does without. Then what holds instead is tested.
 	Lacks map[string]string
 	// MaxEvent is the largest event that the store takes, in bytes of data and meta; zero for eventstore.MaxEventSize.
 	MaxEvent int
@@ -50,7 +51,8 @@ func Run(t *testing.T, h Harness) {
 		{"unfit events are refused", unfitEvents},
 		{"size limit", sizeLimit},
 		{"caller's bytes are its own", ownBytes},
-		{"batch is all or none", batchAllOrNone},
+		{"batch that conflicts adds nothing", batchConflicts},
+		{"batches race", batchesRace},
 		{"batch is repeatable", batchRepeats},
 		{"batch of events that follow each other", batchFollows},
 		{"batch limits", batchLimits},
@@ -83,6 +85,9 @@ func (h Harness) need(t *testing.T, hook string, has bool) {
 	}
 	t.Skipf("no %s: %s", hook, reason)
 }
+
+// atomic says that a batch is all or none.
+func (h Harness) atomic() bool { return h.Lacks["AtomicBatches"] == "" }
 
 // open opens a store and closes it at the end of the test.
 func (h Harness) open(t *testing.T) eventstore.Store {
