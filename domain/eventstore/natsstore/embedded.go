@@ -142,7 +142,9 @@ func (e *embedded) open(ctx context.Context) (*Store, error) {
 	about := eventstore.Status{
 		Backend: "nats-embedded", Location: dir, Ledger: e.layout.ledger, Durability: e.config.Durability, Note: note,
 	}
-	s, err := newStore(ctx, setup{layout: e.layout, about: about, log: c.Logger, options: e.connection()})
+	s, err := newStore(ctx, setup{
+		layout: e.layout, about: about, log: c.Logger, options: e.connection(), alone: c.NATSListen == "",
+	})
 	if err != nil {
 		return nil, err
 	}
