@@ -36,22 +36,31 @@ func (l *link) set(away bool) {
 
 func (l *link) trouble(ctx context.Context) (before, after bool) {
 	l.mu.Lock()
-	away, slow := l.away, time.Duration(0)
+	away := l.away
 	if l.lose > 0 {
 		l.lose--
 		after = true
 	}
 	if l.rand != nil {
 		before, after = l.rand.IntN(5) == 0, l.rand.IntN(5) == 0
-		slow = time.Duration(l.rand.Int64N(int64(1500 * time.Millisecond)))
 	}
 	l.mu.Unlock()
+	slow := l.slow()
 	if away {
 		<-ctx.Done()
 		return true, false
 	}
 	time.Sleep(slow) // in a bubble
 	return before, after
+}
+
+func (l *link) slow() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.rand == nil {
+		return 0
+	}
+	return time.Duration(l.rand.Int64N(int64(1500 * time.Millisecond)))
 }
 
 func (l *link) ReadLease(ctx context.Context) (eventstore.LeaseRecord, error) {
@@ -67,7 +76,10 @@ func (l *link) WriteLease(ctx context.Context, seen uint64, value []byte) (uint6
 		return 0, eventstore.ErrUnavailable
 	}
 	r, err := l.Leaser.WriteLease(context.WithoutCancel(ctx), seen, value)
-	if after {
+	if slow := l.slow(); slow > 0 {
+		time.Sleep(slow)
+	}
+	if after || ctx.Err() != nil {
 		return 0, eventstore.ErrUnavailable
 	}
 	return r, err
