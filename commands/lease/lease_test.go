@@ -240,6 +240,7 @@ func TestSameFolder(t *testing.T) {
 		if !second.Mine() {
 			t.Fatal("it waits for itself")
 		}
+		time.Sleep(time.Second) // between two renewals
 		twin := join(t, store, "c", "f", nothing, nothing)
 		defer twin.stop()
 		time.Sleep(time.Hour)
