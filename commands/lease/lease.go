@@ -154,7 +154,7 @@ const retry = 500 * time.Millisecond
 
 // step renews the lease, or looks whether it can be taken, and says when the next step is due.
 func (l *Lease) step(ctx context.Context) time.Duration {
-	limited, cancel := context.WithTimeout(ctx, l.cfg.Renew)
+	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.cfg.Renew) // a renewal that is cut off may stand or not
 	defer cancel()
 	if l.Mine() {
 		err := l.write(limited, l.record)
@@ -287,8 +287,19 @@ func (l *Lease) release(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, releasePatience)
 	defer cancel()
-	l.record.Free = true
-	if err := l.write(ctx, l.record); err != nil {
+	free := l.record
+	free.Free = true
+	err := l.write(ctx, free)
+	if err != nil { // a renewal whose answer was lost may stand in the record
+		if read, readErr := l.cfg.Records.ReadLease(ctx); readErr == nil {
+			l.take(read)
+			if l.record.ID == l.cfg.Self.ID {
+				err = l.write(ctx, free)
+			}
+		}
+	}
+	l.record.Free = l.record.Free || l.record.ID == l.cfg.Self.ID // for us it is
+	if err != nil {
 		l.cfg.Logger.Warn("lease: it can't be let go; another takes over when it has seen it stand still", "error", err)
 	}
 	l.tell(nil)
