@@ -93,10 +93,11 @@ type fleet struct {
 type fleetProcess struct {
 	config app.Config
 	child  *child
-	down   bool // or paused
 }
 
-func (p *fleetProcess) client() testenv.Client { return testenv.Client{URL: "http://" + p.config.Listen} }
+func (p *fleetProcess) client() testenv.Client {
+	return testenv.Client{URL: "http://" + p.config.Listen}
+}
 
 func startFleet(t *testing.T, seed uint64) *fleet {
 	t.Helper()
@@ -201,7 +202,9 @@ func (c *chaosClient) place(ctx context.Context, in domain.Intake, body []byte) 
 		if err != nil {
 			return err
 		}
-		var r struct{ Results []struct{ Status, Message string } }
+		var r struct {
+			Results []struct{ Status, Message string }
+		}
 		if err := json.Unmarshal(a.Body, &r); err != nil || len(r.Results) != 1 || try > 1000 {
 			return fmt.Errorf("%w: %s", err, a.Body)
 		}
@@ -258,8 +261,6 @@ func (f *fleet) ack(a chaosAck) {
 // torment does something to one process after the other until the context ends.
 func (f *fleet) torment(ctx context.Context, t *testing.T) {
 	random := rand.New(rand.NewPCG(f.seed, 1))
-	var paused sync.WaitGroup
-	defer paused.Wait()
 	for n := 0; ctx.Err() == nil; n++ {
 		wait(ctx, time.Duration(random.Int64N(int64(2*time.Second))))
 		holder := f.holder(ctx)
@@ -268,42 +269,42 @@ func (f *fleet) torment(ctx context.Context, t *testing.T) {
 			i = holder
 		}
 		p := f.processes[i]
-		if p.down || ctx.Err() != nil {
-			continue
+		if ctx.Err() != nil {
+			return
 		}
-		began := time.Now()
 		deed := []string{"killed", "paused", "restarted"}[(n+int(f.seed%3))%3]
 		t.Logf("%s: process %d, which acts: %v", deed, i, i == holder)
 		f.deeds[deed]++
 		switch deed {
 		case "killed":
 			p.child.kill()
-			wait(ctx, time.Duration(random.Int64N(int64(13*time.Second)))) // at times another takes over, at times itself
-			p.child = startChild(t, childConfig{App: p.config}).ready()
 		case "paused":
 			p.signal(t, syscall.SIGSTOP)
-			paused.Go(func() { // the test ends when it has gone on
-				<-time.After(11*time.Second + time.Duration(n)*time.Second)
-				p.signal(t, syscall.SIGCONT)
-			})
 		case "restarted":
 			p.child.stop()
+		}
+		var watch sync.WaitGroup
+		if i == holder {
+			watch.Go(func() { f.takenOver(t, deed, time.Now()) })
+		}
+		switch deed {
+		case "killed": // at times another takes over meanwhile, at times itself
+			wait(ctx, time.Duration(random.Int64N(int64(13*time.Second))))
+			p.child = startChild(t, childConfig{App: p.config}).ready()
+		case "paused":
+			wait(t.Context(), 5*time.Second+time.Duration(random.Int64N(int64(25*time.Second)))) // at times it keeps the lease
+			p.signal(t, syscall.SIGCONT)
+		case "restarted":
 			p.child = startChild(t, childConfig{App: p.config}).ready()
 		}
-		if i == holder {
-			f.takenOver(t, deed, began, p)
-		}
-		if deed == "paused" {
-			paused.Wait()
-		}
+		watch.Wait()
 	}
 }
 
-// takenOver waits until a process acts that is not held up.
-func (f *fleet) takenOver(t *testing.T, deed string, began time.Time, paused *fleetProcess) {
-	t.Helper()
+// takenOver waits until a process acts, and notes how long that took.
+func (f *fleet) takenOver(t *testing.T, deed string, began time.Time) {
 	for time.Since(began) < 2*maxTakeover {
-		if i := f.holder(t.Context()); i >= 0 && (deed != "paused" || f.processes[i] != paused) {
+		if i := f.holder(t.Context()); i >= 0 {
 			took := time.Since(began)
 			f.takeovers = append(f.takeovers, took)
 			t.Logf("process %d acts after %s", i, took.Round(time.Millisecond))
