@@ -65,6 +65,9 @@ func (r *Runner) attempt(ctx context.Context, t task) outcome {
 		}
 	})()
 	o := outcome{key: t.key, sent: t.sent, act: t.sent == nil}
+	if errors.Is(context.Cause(ctx), follow.ErrTurnOver) {
+		return o
+	}
 	err := r.carryOut(lasting, t, &o)
 	o.answered = err == nil
 	if err != nil && ctx.Err() == nil {

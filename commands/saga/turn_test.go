@@ -3,7 +3,6 @@ package saga_test
 import (
 	"context"
 	"slices"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,65 +10,16 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/orderledger/orderledger/commands"
-	"github.com/orderledger/orderledger/commands/follow"
+	"github.com/orderledger/orderledger/commands/follow/turntest"
 	"github.com/orderledger/orderledger/commands/saga"
 	"github.com/orderledger/orderledger/commands/stripepay/stripesim"
 	"github.com/orderledger/orderledger/domain"
 )
 
-// turns is a follow.Turn that a test gives and takes.
-type turns struct {
-	mu      sync.Mutex
-	held    context.Context
-	end     context.CancelCauseFunc
-	changed chan struct{}
-}
-
-func newTurns() *turns { return &turns{changed: make(chan struct{})} }
-
-func (t *turns) give() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.held, t.end = context.WithCancelCause(context.Background())
-	close(t.changed)
-	t.changed = make(chan struct{})
-}
-
-func (t *turns) take() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.end(follow.ErrTurnOver)
-	t.held = nil
-}
-
-func (t *turns) Mine() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.held != nil
-}
-
-func (t *turns) Wait(ctx context.Context) (context.Context, error) {
-	for {
-		t.mu.Lock()
-		held, changed := t.held, t.changed
-		t.mu.Unlock()
-		if held != nil {
-			both, end := context.WithCancelCause(ctx)
-			context.AfterFunc(held, func() { end(context.Cause(held)) })
-			return both, ctx.Err()
-		}
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-changed:
-		}
-	}
-}
-
 // Who stands by knows the log, is ready, and asks nothing; when its turn comes it looks at what is open before it asks.
 func TestStandsByUntilItsTurn(t *testing.T) {
 	inWorld(t, func(w *world) {
-		first, second := newTurns(), newTurns()
+		first, second := turntest.New(), turntest.New()
 		a := w.start(func(c *saga.Config) { c.Turn = first })
 		defer a.stop()
 		b := w.start(func(c *saga.Config) { c.Turn = second })
@@ -96,7 +46,7 @@ func TestStandsByUntilItsTurn(t *testing.T) {
 				t.Fatalf("standing by: %+v, %d requests", st, posts)
 			}
 		}
-		first.give()
+		first.Give()
 		a.settle()
 		if st := b.Status(); st.Open != 0 || !st.Ready || posts != len(ids) {
 			t.Errorf("it has not learned what another did: %+v, %d requests", st, posts)
@@ -114,17 +64,17 @@ func TestStandsByUntilItsTurn(t *testing.T) {
 			w.do(id, domain.Refund{Reason: "sent back"})
 		}
 		synctest.Wait()
-		first.take()
+		first.Take()
 		synctest.Wait()
 		if st := a.Status(); !st.Ready {
 			t.Errorf("%+v", st)
 		}
 		close(held)
 		w.sim.Fail(nil)
-		second.give()
+		second.Give()
 		b.settle()
-		second.take()
-		first.give() // and back
+		second.Take()
+		first.Give() // and back
 		a.settle()
 		for _, id := range ids {
 			w.agree(id)
@@ -156,8 +106,8 @@ func TestZombieDoesNoHarm(t *testing.T) {
 		defer zombie.stop()
 		w.do(id, domain.Capture{})
 		synctest.Wait()
-		turn := newTurns()
-		turn.give()
+		turn := turntest.New()
+		turn.Give()
 		other := w.start(func(c *saga.Config) { c.Turn = turn })
 		defer other.stop()
 		other.settle()
