@@ -67,6 +67,7 @@ func TestThreeProcesses(t *testing.T) {
 	if t.Failed() {
 		return
 	}
+	f.quiet()
 	f.settle(t, int(orders.Load()))
 	f.check(t, int(orders.Load()))
 	for _, p := range f.processes {
@@ -81,6 +82,7 @@ type fleet struct {
 	sim       *simtest.Running
 	processes []*fleetProcess
 	hook      *recorder
+	quiet     func() // Stripe tells nothing any more: what it would tell yet is known
 
 	mu    sync.Mutex
 	acked []chaosAck
@@ -124,7 +126,8 @@ func startFleet(t *testing.T, seed uint64) *fleet {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(deliverer.Stop)
+	f.quiet = sync.OnceFunc(deliverer.Stop)
+	t.Cleanup(f.quiet)
 	return f
 }
 
