@@ -271,6 +271,6 @@ func (a *App) readyz(w http.ResponseWriter, r *http.Request) {
 	}
 	_ = json.NewEncoder(w).Encode(map[string]any{ // the client is gone when this fails
 		"ready": len(reasons) == 0, "reasons": reasons,
-		"remarks": slices.Concat([]string{}, a.leaseRemarks(), a.webhooks.runner.Remarks(), a.nats.remarks()),
+		"remarks": append([]string{}, slices.Concat(a.leaseRemarks(), a.webhooks.runner.Remarks(), a.nats.remarks())...),
 	})
 }

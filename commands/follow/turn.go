@@ -3,6 +3,7 @@ package follow
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 // Turn says when it is this process's turn to act on the outside, of all that work on the log; lease.Lease is one.
@@ -41,4 +42,24 @@ func InTurn(ctx context.Context, t Turn, act func(turn context.Context) error) e
 			return err
 		}
 	}
+}
+
+// Outlast is a context for what should come to its end when the process stops: it ends a moment after ctx does. When the turn is over
+// it ends at once, since another process may be at it soon.
+func Outlast(ctx context.Context, moment time.Duration) (context.Context, context.CancelFunc) {
+	lasting, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		if errors.Is(context.Cause(ctx), ErrTurnOver) {
+			cancel()
+			return
+		}
+		grace := time.NewTimer(moment)
+		defer grace.Stop()
+		select {
+		case <-grace.C:
+			cancel()
+		case <-lasting.Done():
+		}
+	})
+	return lasting, func() { stop(); cancel() }
 }

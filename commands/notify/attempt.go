@@ -49,21 +49,10 @@ type outcome struct {
 // attempt makes one attempt. When the run ends meanwhile, it has a moment to come to its end; when the turn does, it is cut off, since
 // another process may be at it soon.
 func (r *Runner) attempt(ctx context.Context, t task) outcome {
-	lasting, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.cfg.Timeout)
+	lasting, end := follow.Outlast(ctx, r.cfg.Grace)
+	defer end()
+	lasting, cancel := context.WithTimeout(lasting, r.cfg.Timeout)
 	defer cancel()
-	defer context.AfterFunc(ctx, func() {
-		if errors.Is(context.Cause(ctx), follow.ErrTurnOver) {
-			cancel()
-			return
-		}
-		grace := time.NewTimer(r.cfg.Grace)
-		defer grace.Stop()
-		select {
-		case <-grace.C:
-			cancel()
-		case <-lasting.Done():
-		}
-	})()
 	o := outcome{key: t.key, sent: t.sent, act: t.sent == nil}
 	if errors.Is(context.Cause(ctx), follow.ErrTurnOver) {
 		return o
