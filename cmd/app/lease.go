@@ -19,6 +19,7 @@ import (
 	"github.com/orderledger/orderledger/commands/client"
 	"github.com/orderledger/orderledger/commands/lease"
 	"github.com/orderledger/orderledger/domain/eventstore"
+	"github.com/orderledger/orderledger/domain/eventstore/esdbstore"
 	"github.com/orderledger/orderledger/domain/eventstore/folder"
 )
 
@@ -101,7 +102,7 @@ func (a *App) act(name string, run func(context.Context) error) {
 }
 
 // shared says whether other processes may work on the log.
-func (c Config) shared() bool { return external(c.Store) }
+func (c Config) shared() bool { return external(c.Store) || esdbstore.Is(c.Store) }
 
 // leaseRemarks say which process acts, where there may be several.
 func (a *App) leaseRemarks() []string {
