@@ -17,6 +17,8 @@ import (
 
 	"github.com/orderledger/orderledger/commands"
 	"github.com/orderledger/orderledger/commands/access"
+	"github.com/orderledger/orderledger/commands/follow"
+	"github.com/orderledger/orderledger/commands/lease"
 	"github.com/orderledger/orderledger/commands/manufacturer"
 	"github.com/orderledger/orderledger/commands/saga"
 	"github.com/orderledger/orderledger/commands/stripepay/stripesim"
@@ -57,6 +59,7 @@ type App struct {
 	webhooks  webhookLink
 	telling   telling
 	nats      natsLink
+	lease     *lease.Lease
 	listener  net.Listener
 	server    *http.Server
 	serving   chan struct{}
@@ -85,10 +88,11 @@ func New(ctx context.Context, c Config, out io.Writer, hooks Hooks) (_ *App, err
 	if hooks.Now != nil {
 		a.now = hooks.Now
 	}
-	for _, dir := range []string{c.Data, filepath.Join(c.Data, "saga")} {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return nil, fmt.Errorf("--data: %w", err)
-		}
+	if err := a.openData(); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(filepath.Join(c.Data, "saga"), 0o700); err != nil {
+		return nil, fmt.Errorf("--data: %w", err)
 	}
 	if err := a.openLog(ctx, hooks); err != nil {
 		return nil, err
@@ -112,7 +116,7 @@ func New(ctx context.Context, c Config, out io.Writer, hooks Hooks) (_ *App, err
 	}
 	a.saga, err = saga.New(saga.Config{
 		Log: a.store, Codec: a.codec, Handler: a.handler, Payments: payments, Lists: a.stripe.client, Now: a.now, Logger: a.log,
-		SnapshotPath: a.snapshotPath(), ReconcileFirst: c.ReconcileFirst,
+		SnapshotPath: a.snapshotPath(), ReconcileFirst: c.ReconcileFirst, Turn: a.lease,
 	})
 	if err != nil {
 		return nil, err
@@ -148,7 +152,7 @@ func (a *App) openLog(ctx context.Context, hooks Hooks) error {
 	if hooks.Log != nil {
 		a.store = hooks.Log(store)
 	}
-	return nil
+	return a.openLease(store)
 }
 
 func (a *App) openReadModel() error {
@@ -203,12 +207,14 @@ func (a *App) Run(ctx context.Context) error {
 	if err := a.beginNotify(ctx); err != nil {
 		return err
 	}
+	defer a.beginLease(ctx)()
 	a.parts.Go(func() { a.part(a.background, "projections", a.projector.Run) })
-	a.parts.Go(func() { a.part(a.background, "saga", a.saga.Run) })
-	a.parts.Go(func() { a.part(a.background, "webhooks", a.webhooks.runner.Run) })
+	a.act("saga", a.saga.Run)
+	a.act("notify", a.telling.runner.Run)
+	a.act("webhooks", a.webhooks.runner.Run)
 	a.parts.Go(func() { a.watchStripe(a.background) })
 	if a.nats.publisher != nil {
-		a.parts.Go(func() { a.part(a.background, "public events", a.nats.publisher.Run) })
+		a.act("public events", func(ctx context.Context) error { return follow.InTurn(ctx, a.lease, a.nats.publisher.Run) })
 	}
 	if a.stripe.sandbox != nil {
 		a.parts.Go(func() { a.part(a.background, "webhooks of the sandbox", a.deliver) })

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/orderledger/orderledger/commands/client"
 	"github.com/orderledger/orderledger/commands/commandapi"
 	"github.com/orderledger/orderledger/commands/reconcile"
 	"github.com/orderledger/orderledger/commands/stripepay"
@@ -155,18 +157,15 @@ func (a *App) problem(err error) error {
 	return commandapi.Answer(context.Background(), a.log, err)
 }
 
-// StoreStatus is eventstore.Status under a name of its own in the API's description.
-type StoreStatus struct{ eventstore.Status }
-
 type storeAnswer struct {
-	Body StoreStatus
+	Body client.StoreStatus
 }
 
 // registerOperations adds what an operator asks: where the log is and how durable.
 func (a *App) registerOperations(api huma.API) {
 	huma.Register(api, huma.Operation{
 		OperationID: "store-status", Method: http.MethodGet, Path: "/v1/store", Tags: []string{"operations"},
-		Summary: "Where the log is, and what an acknowledgement is worth", RejectUnknownQueryParameters: true,
+		Summary: "Where the log is, what an acknowledgement is worth, and which process acts", RejectUnknownQueryParameters: true,
 	}, func(ctx context.Context, _ *struct{}) (*storeAnswer, error) {
 		if !domain.ActorFrom(ctx).Role.May(domain.PermRead) {
 			return nil, commandapi.From(commandapi.ErrForbidden)
@@ -175,7 +174,7 @@ func (a *App) registerOperations(api huma.API) {
 		if err != nil {
 			return nil, a.problem(err)
 		}
-		return &storeAnswer{Body: StoreStatus{status}}, nil
+		return &storeAnswer{Body: client.StoreStatus{Status: status, Acting: a.acting()}}, nil
 	})
 	huma.Register(api, huma.Operation{
 		OperationID: "projections-rebuild", Method: http.MethodPost, Path: "/v1/projections/rebuild", Tags: []string{"operations"},
@@ -271,6 +270,7 @@ func (a *App) readyz(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}
 	_ = json.NewEncoder(w).Encode(map[string]any{ // the client is gone when this fails
-		"ready": len(reasons) == 0, "reasons": reasons, "remarks": append(append([]string{}, a.webhooks.runner.Remarks()...), a.nats.remarks()...),
+		"ready": len(reasons) == 0, "reasons": reasons,
+		"remarks": append([]string{}, slices.Concat(a.leaseRemarks(), a.webhooks.runner.Remarks(), a.nats.remarks())...),
 	})
 }

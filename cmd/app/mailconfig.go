@@ -38,9 +38,8 @@ type Mail struct {
 
 // What Mail.Notify can be.
 const (
-	NotifyOn        = "on"
-	NotifyOff       = "off"       // nobody is told anything, nor later of what happens now
-	NotifyElsewhere = "elsewhere" // another process on the same log tells
+	NotifyOn  = "on"
+	NotifyOff = "off" // nobody is told anything, nor later of what happens now
 )
 
 // sandboxSender is whom e-mails come from that nobody gets.
@@ -53,8 +52,8 @@ func defaultMail() Mail {
 func (m Mail) validate() error {
 	var errs []error
 	wrong := func(flag, value, what string) { errs = append(errs, fmt.Errorf("--%s %q: %s", flag, value, what)) }
-	if !slices.Contains([]string{NotifyOn, NotifyOff, NotifyElsewhere}, m.Notify) {
-		wrong("notify", m.Notify, "use one of on, off, elsewhere")
+	if !slices.Contains([]string{NotifyOn, NotifyOff}, m.Notify) {
+		wrong("notify", m.Notify, "use one of on, off")
 	}
 	if _, _, err := m.server(); err != nil {
 		wrong("smtp", m.SMTP, "use HOST:PORT")

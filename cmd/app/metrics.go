@@ -44,5 +44,6 @@ func (a *App) metrics() *prometheus.Registry {
 	r.MustRegister(a.stripeMetrics()...)
 	r.MustRegister(a.webhookMetrics()...)
 	r.MustRegister(a.nats.metrics()...)
+	r.MustRegister(a.leaseMetrics()...)
 	return r
 }

@@ -83,7 +83,7 @@ func (a *App) openNotify() (err error) {
 	}
 	a.telling.runner, err = notify.New(notify.Config{
 		Log: a.store, Codec: a.codec, Notices: a.notices(), Kinds: kinds, History: history,
-		Now: a.now, Logger: a.log, SnapshotPath: snapshot,
+		Now: a.now, Logger: a.log, SnapshotPath: snapshot, Turn: a.lease,
 	})
 	return err
 }
@@ -150,7 +150,7 @@ func (a *App) openMail() (*notify.Lane, error) {
 
 // notifyTrouble is what keeps people from being told; nil when nothing does.
 func (a *App) notifyTrouble() error {
-	if a.config.Mail.Notify == NotifyElsewhere || a.telling.runner.Ready() {
+	if a.telling.runner.Ready() {
 		return nil
 	}
 	if st := a.telling.runner.Status(); st.Error != "" {
@@ -162,19 +162,13 @@ func (a *App) notifyTrouble() error {
 // beginTimeout bounds how long the log may be away when a ledger begins.
 const beginTimeout = 20 * time.Second
 
-// beginNotify says in the log, before anything else can be appended, of what people are told from here on, and tells them.
+// beginNotify says in the log, before anything else can be appended, of what people are told from here on.
 func (a *App) beginNotify(ctx context.Context) error {
-	if a.config.Mail.Notify == NotifyElsewhere {
-		return nil
-	}
 	patience, cancel := context.WithTimeout(ctx, beginTimeout)
 	defer cancel()
 	for {
 		err := a.telling.runner.Begin(patience)
-		if err == nil {
-			break
-		}
-		if !errors.Is(err, eventstore.ErrUnavailable) {
+		if err == nil || !errors.Is(err, eventstore.ErrUnavailable) {
 			return err
 		}
 		select {
@@ -183,6 +177,4 @@ func (a *App) beginNotify(ctx context.Context) error {
 		case <-time.After(beginTimeout / 50):
 		}
 	}
-	a.parts.Go(func() { a.part(a.background, "notify", a.telling.runner.Run) })
-	return nil
 }

@@ -40,7 +40,7 @@ func (a *App) openWebhooks() error {
 	a.webhooks.endpoints = outhooks.NewEndpoints(a.store, a.codec, a.now, keys, a.webhooks.sender.Check)
 	runner, err := outhooks.New(outhooks.Config{
 		Log: a.store, Codec: a.codec, Endpoints: a.webhooks.endpoints, Poster: a.webhooks.sender, Source: "urn:orderledger:" + a.config.Ledger,
-		Dir: dir, Now: a.now, Logger: a.log,
+		Dir: dir, Now: a.now, Logger: a.log, Turn: a.lease,
 	})
 	a.webhooks.runner = runner
 	return err

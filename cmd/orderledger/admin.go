@@ -11,6 +11,7 @@ import (
 
 	"github.com/orderledger/orderledger/commands/access"
 	"github.com/orderledger/orderledger/commands/client"
+	"github.com/orderledger/orderledger/commands/lease"
 	"github.com/orderledger/orderledger/domain"
 	"github.com/orderledger/orderledger/domain/eventstore"
 )
@@ -85,11 +86,11 @@ func (c *cli) store() *cobra.Command {
 	status := &cobra.Command{
 		Use: "status", Short: "Where the log is, and what an acknowledgement is worth", Args: args(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			var s eventstore.Status
+			var s client.StoreStatus
 			var err error
 			if from.direct() {
 				err = c.withStore(cmd.Context(), &from, func(store eventstore.Store) error {
-					s, err = store.Status(cmd.Context())
+					s, err = directStatus(cmd.Context(), store)
 					return err
 				})
 			} else {
@@ -98,12 +99,12 @@ func (c *cli) store() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			l := listing{columns: []string{"BACKEND", "LOCATION", "LEDGER", "DURABILITY", "HEAD", "EVENTS", "BYTES", "NOTE"}, one: true}
+			l := listing{columns: []string{"BACKEND", "LOCATION", "LEDGER", "DURABILITY", "HEAD", "EVENTS", "BYTES", "ACTS", "NOTE"}, one: true}
 			events, size := strconv.FormatUint(s.Events, 10), strconv.FormatUint(s.Bytes, 10)
 			if s.Events == 0 && s.Head > 0 {
 				events, size = "", "" // the store can't tell
 			}
-			l.add(s, s.Backend, s.Location, s.Ledger, string(s.Durability), position(s.Head), events, size, s.Note)
+			l.add(s, s.Backend, s.Location, s.Ledger, string(s.Durability), position(s.Head), events, size, acts(s.Acting), s.Note)
 			return c.print(l)
 		},
 	}
@@ -111,12 +112,37 @@ func (c *cli) store() *cobra.Command {
 	return group("store", "Look after the log's store", status, c.storeCopy())
 }
 
-func (c *cli) remoteStatus(ctx context.Context) (eventstore.Status, error) {
+func (c *cli) remoteStatus(ctx context.Context) (client.StoreStatus, error) {
 	cl, err := c.client()
 	if err != nil {
-		return eventstore.Status{}, err
+		return client.StoreStatus{}, err
 	}
 	return cl.Store(ctx)
+}
+
+// directStatus is what a store says itself. Of a process that acts it says what it said last: that it died shows only with time.
+func directStatus(ctx context.Context, store eventstore.Store) (s client.StoreStatus, err error) {
+	if s.Status, err = store.Status(ctx); err != nil {
+		return s, err
+	}
+	if records, ok := store.(eventstore.Leaser); ok {
+		p, since, err := lease.Holder(ctx, records)
+		if err != nil {
+			return s, err
+		}
+		if p != nil {
+			s.Acting = &client.Acting{Process: p.ID, Host: p.Host, PID: p.PID, Since: since}
+		}
+	}
+	return s, nil
+}
+
+// acts names the process that acts.
+func acts(a *client.Acting) string {
+	if a == nil {
+		return "none known"
+	}
+	return fmt.Sprintf("%d on %s since %s", a.PID, a.Host, when(&a.Since))
 }
 
 func (c *cli) token() *cobra.Command {

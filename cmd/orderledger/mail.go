@@ -24,7 +24,7 @@ func mailFlags(f *pflag.FlagSet, d app.Mail) {
 	f.String("templates", d.Templates, "folder of your own e-mails; begin with: orderledger notify templates DIR")
 	f.String("notify-also", d.NotifyAlso, "tell customers of these too: accepted, captured, archived")
 	f.Duration("history-after", d.HistoryAfter, "an order that its store took so long before is history as it comes in: nobody is told that it was placed; 0 for never")
-	f.String("notify", d.Notify, "on, off (nobody is told of what happens meanwhile, nor later), or elsewhere (another process on the same log tells people: of several, one may)")
+	f.String("notify", d.Notify, "on, or off (nobody is told of what happens meanwhile, nor later)")
 }
 
 func readMail(k *koanf.Koanf) app.Mail {

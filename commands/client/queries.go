@@ -199,9 +199,27 @@ func (c *Client) RebuildProjections(ctx context.Context, opts ...Option) error {
 	return err
 }
 
-// Store says where the log is and what an acknowledgement is worth.
-func (c *Client) Store(ctx context.Context) (eventstore.Status, error) {
-	var s eventstore.Status
+// StoreStatus is where the log is, and which of the processes on it acts.
+type StoreStatus struct {
+	eventstore.Status
+	// Acting is nil when no process is known to act.
+	Acting *Acting `json:"acting" doc:"The process that asks Stripe, and tells people and other systems; null when none is known to"`
+}
+
+// Acting is the process that acts on the outside, of all that work on one log.
+type Acting struct {
+	_ struct{} `nullable:"true"`
+
+	Process string    `json:"process" doc:"Of this run of it"`
+	Host    string    `json:"host"`
+	PID     int       `json:"pid"`
+	Since   time.Time `json:"since"`
+	This    bool      `json:"this" doc:"It is the one that answers"`
+}
+
+// Store says where the log is, what an acknowledgement is worth, and which process acts.
+func (c *Client) Store(ctx context.Context) (StoreStatus, error) {
+	var s StoreStatus
 	err := c.get(ctx, "/v1/store", nil, &s)
 	return s, err
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/orderledger/orderledger/commands"
+	"github.com/orderledger/orderledger/commands/follow"
 	"github.com/orderledger/orderledger/domain"
 	"github.com/orderledger/orderledger/domain/eventstore"
 )
@@ -41,23 +42,21 @@ type failure struct {
 type outcome struct {
 	key      uuid.UUID
 	answered bool // the receipts are in the log; the log will say so
+	act      bool // it was to be sent, not only its receipts to be kept
 	sent     *sent
 }
 
-// attempt makes one attempt. When the run ends meanwhile, it has a moment to come to its end.
+// attempt makes one attempt. When the run ends meanwhile, it has a moment to come to its end; when the turn does, it is cut off, since
+// another process may be at it soon.
 func (r *Runner) attempt(ctx context.Context, t task) outcome {
-	lasting, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.cfg.Timeout)
+	lasting, end := follow.Outlast(ctx, r.cfg.Grace)
+	defer end()
+	lasting, cancel := context.WithTimeout(lasting, r.cfg.Timeout)
 	defer cancel()
-	defer context.AfterFunc(ctx, func() {
-		grace := time.NewTimer(r.cfg.Grace)
-		defer grace.Stop()
-		select {
-		case <-grace.C:
-			cancel()
-		case <-lasting.Done():
-		}
-	})()
-	o := outcome{key: t.key, sent: t.sent}
+	o := outcome{key: t.key, sent: t.sent, act: t.sent == nil}
+	if errors.Is(context.Cause(ctx), follow.ErrTurnOver) {
+		return o
+	}
 	err := r.carryOut(lasting, t, &o)
 	o.answered = err == nil
 	if err != nil && ctx.Err() == nil {

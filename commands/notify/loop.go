@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/orderledger/orderledger/commands/follow"
 	"github.com/orderledger/orderledger/domain/eventstore"
 )
 
@@ -20,6 +21,10 @@ type loop struct {
 	batches chan []eventstore.Recorded
 	done    chan outcome
 	sending sync.WaitGroup // attempts
+	turns   chan turn
+	turn    turn          // zero: it stands by, and only learns
+	quiet   chan struct{} // closed when nothing of the turn that is over is under way any more; nil otherwise
+	acting  int           // attempts of the turn: not those that only keep receipts
 
 	state   State
 	jobs    map[uuid.UUID]*job // by the notice's id, or the batch's
@@ -30,6 +35,13 @@ type loop struct {
 
 	verify bool // the next event must be the snapshot's last
 	saved  eventstore.Position
+}
+
+// turn is a time in which this process sends, of all that work on the log.
+type turn struct {
+	held  context.Context     // nil: the turn before is over
+	head  eventstore.Position // of the log when it began
+	quiet chan struct{}       // of one that is over: see loop
 }
 
 // job is the work on one message.
@@ -78,7 +90,8 @@ const (
 func newLoop(r *Runner, head eventstore.Position, at snapshot) *loop {
 	l := &loop{
 		Runner: r, head: head, batches: make(chan []eventstore.Recorded), done: make(chan outcome), state: at.State,
-		jobs: map[uuid.UUID]*job{}, lanes: map[*Lane]*lane{}, digests: map[*Digest]*digest{},
+		turns: make(chan turn),
+		jobs:  map[uuid.UUID]*job{}, lanes: map[*Lane]*lane{}, digests: map[*Digest]*digest{},
 		verify: at.Event != uuid.Nil, saved: at.Checkpoint,
 	}
 	for _, k := range r.cfg.Kinds {
@@ -117,13 +130,78 @@ func (l *loop) run(ctx context.Context) error {
 			if err := l.learn(batch); err != nil {
 				return err
 			}
+		case t := <-l.turns:
+			l.begin(t)
 		case o := <-l.done:
 			l.finish(o)
+			l.calm()
 		case <-timer.C:
 			l.wake(time.Now())
 		case <-snapshots.C:
 			l.save()
 		}
+	}
+}
+
+// takeTurns sends whenever it is this process's turn, until the context ends.
+func (l *loop) takeTurns(ctx context.Context) error {
+	return follow.InTurn(ctx, l.cfg.Turn, func(held context.Context) error {
+		t := turn{held: held}
+		err := l.follower().WhileAway(held, func() (bool, error) {
+			var err error
+			t.head, err = l.cfg.Log.Head(held)
+			return false, err
+		})
+		if err != nil {
+			return err
+		}
+		if err := l.tell(held, t); err != nil {
+			return err
+		}
+		<-held.Done()
+		over := turn{quiet: make(chan struct{})}
+		if err := l.tell(ctx, over); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+		case <-over.quiet:
+		}
+		return held.Err()
+	})
+}
+
+func (l *loop) tell(ctx context.Context, t turn) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case l.turns <- t:
+		return nil
+	}
+}
+
+// begin begins a turn, or stands by. What was sent and has no receipt in the log yet is not forgotten: nobody else knows of it.
+func (l *loop) begin(t turn) {
+	l.turn, l.quiet = t, t.quiet
+	if t.held == nil {
+		l.mu.Lock()
+		l.caughtUp = false
+		l.mu.Unlock()
+		for _, j := range l.jobs {
+			if j.sent == nil && j.state != running && j.state != changed && j.state != dropped {
+				l.remove(j)
+			}
+		}
+	}
+	l.calm()
+	l.catchUp()
+}
+
+// calm says that nothing of a turn which is over is under way any more.
+func (l *loop) calm() {
+	if l.quiet != nil && l.acting == 0 {
+		close(l.quiet)
+		l.quiet = nil
 	}
 }
 
@@ -163,22 +241,22 @@ func (l *loop) learn(batch []eventstore.Recorded) error {
 		l.mu.Unlock()
 		if live {
 			l.act(c)
-		} else {
-			l.catchUp()
+			continue
 		}
+		for _, n := range c.Gone { // of what was sent before
+			l.drop(n)
+		}
+		l.catchUp()
 	}
 	return nil
 }
 
-// catchUp begins to send when the log is known as it was at the beginning. A notice that is open then may have been sent before,
-// by a process that ended before it kept the receipt.
+// catchUp begins to send when it is this process's turn and the log is known as it was when that began. A notice that is open then may
+// have been sent before, by a process that ended before it kept the receipt.
 func (l *loop) catchUp() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.verify || l.caughtUp || l.at.Checkpoint < l.head {
+	if !l.mayAct() {
 		return
 	}
-	l.caughtUp = true
 	var open []Notice
 	for _, list := range l.state.Orders {
 		open = append(open, list...)
@@ -192,6 +270,21 @@ func (l *loop) catchUp() {
 	for id := range l.state.Batches {
 		l.wantBatch(id)
 	}
+}
+
+// mayAct says, once in a turn, that it has come so far.
+func (l *loop) mayAct() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.verify || l.at.Checkpoint < l.head {
+		return false
+	}
+	l.knows = true
+	if l.turn.held == nil || l.caughtUp || l.at.Checkpoint < l.turn.head {
+		return false
+	}
+	l.caughtUp = true
+	return true
 }
 
 // inOrder sorts notices as they were asked for.
@@ -222,6 +315,9 @@ func (l *loop) want(n Notice) {
 		return // told by a newer version of the program
 	}
 	j := l.jobs[n.ID]
+	if j != nil && j.sent != nil && j.members[0].Request == n.Request {
+		return // its receipts are being kept
+	}
 	if j != nil && (j.state == running || j.state == changed || j.state == dropped) {
 		j.members, j.state = []Notice{n}, changed
 		return
@@ -386,7 +482,12 @@ func (l *loop) dispatch(ctx context.Context) (next time.Time) {
 			a.busy++
 			j.state = running
 			t := task{key: j.key, members: slices.Clone(j.members), digest: j.digest, lane: j.lane, tries: j.tries, sent: j.sent}
-			l.sending.Go(func() { l.done <- l.attempt(ctx, t) })
+			in := ctx
+			if j.sent == nil {
+				in = l.turn.held
+				l.acting++
+			}
+			l.sending.Go(func() { l.done <- l.attempt(in, t) })
 		}
 	}
 	return next
@@ -416,8 +517,12 @@ func (l *loop) finish(o outcome) {
 	j := l.jobs[o.key] // it is kept while it is being sent
 	l.lanes[j.lane].busy--
 	j.sent = o.sent
+	if o.act {
+		l.acting--
+	}
+	standsBy := l.turn.held == nil
 	switch {
-	case j.state == dropped:
+	case j.state == dropped, standsBy && (j.state == changed || o.sent == nil):
 		l.retried(j, false)
 		delete(l.jobs, o.key)
 	case j.state == changed:

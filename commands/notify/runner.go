@@ -38,7 +38,9 @@ type Config struct {
 	Grace                  time.Duration // that an attempt has to end when Run's context has ended; default 10 s
 	// MaxReady bounds how many messages wait to be sent; while there are more, the log is not read on. Default 10,000.
 	MaxReady int
-	Rand     func() float64 // in [0, 1); default math/rand's
+	// Turn says when it is this process that sends, of several on one log; default: always. In between, the runner only learns.
+	Turn follow.Turn
+	Rand func() float64 // in [0, 1); default math/rand's
 }
 
 func (c Config) withDefaults() Config {
@@ -65,6 +67,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
+	}
+	if c.Turn == nil {
+		c.Turn = follow.Always{}
 	}
 	if c.Rand == nil {
 		c.Rand = rand.Float64
@@ -95,7 +100,8 @@ type Runner struct {
 	open     int
 	retrying int
 	at       snapshot // its checkpoint; what is folded is not used
-	caughtUp bool
+	knows    bool     // the log as it was when Run began
+	caughtUp bool     // and sends
 	running  bool
 	err      error // why it stopped, or does not go on now
 }
@@ -137,7 +143,7 @@ func (r *Runner) Knows(kind string) bool {
 
 // Status is how the runner stands.
 type Status struct {
-	// Ready says that it has caught up with the log as it was when Run began, and runs.
+	// Ready is as Runner.Ready says.
 	Ready bool `json:"ready"`
 	// Open counts the notices without an answer, those whose time has not come among them; Retrying the messages that were refused
 	// for now.
@@ -152,24 +158,28 @@ type Status struct {
 func (r *Runner) Status() Status {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s := Status{Ready: r.caughtUp && r.running, Open: r.open, Retrying: r.retrying, Checkpoint: r.at.Checkpoint}
+	s := Status{Ready: r.ready(), Open: r.open, Retrying: r.retrying, Checkpoint: r.at.Checkpoint}
 	if r.err != nil {
 		s.Error = r.err.Error()
 	}
 	return s
 }
 
-// Ready says whether the runner has caught up with the log as it was when Run began, and runs.
+// Ready says whether the runner runs, and has caught up with the log: as it was when its turn began, or, standing by, when Run did.
 func (r *Runner) Ready() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.caughtUp && r.running
+	return r.ready()
+}
+
+func (r *Runner) ready() bool {
+	return r.running && (r.caughtUp || r.knows && !r.cfg.Turn.Mine())
 }
 
 // errForeignSnapshot means that the log does not hold what the snapshot says that it has seen.
 var errForeignSnapshot = errors.New("the snapshot is not of this log")
 
-// Run follows the log and sends until the context ends, which is no error; it returns when all that it started has ended: a
+// Run follows the log and, in turn, sends until the context ends, which is no error; it returns when all that it started has ended: a
 // message that is on its way has a moment to arrive, so that its receipt is kept. It stops with an error that says where, when
 // the log misses an event or holds one that can't be read. Run is called once at a time.
 func (r *Runner) Run(ctx context.Context) error {
@@ -193,7 +203,7 @@ func (r *Runner) Run(ctx context.Context) error {
 
 func (r *Runner) run(ctx context.Context, at snapshot) error {
 	r.mu.Lock()
-	r.at, r.caughtUp, r.running, r.err, r.open, r.retrying = at, false, true, nil, at.State.Open, 0
+	r.at, r.knows, r.caughtUp, r.running, r.err, r.open, r.retrying = at, false, false, true, nil, at.State.Open, 0
 	r.at.State, r.at.Rules = State{}, r.rules
 	r.mu.Unlock()
 	var head eventstore.Position
@@ -212,6 +222,7 @@ func (r *Runner) run(ctx context.Context, at snapshot) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return r.follower().Follow(ctx, at.Before, l.batches) })
 	g.Go(func() error { return l.run(ctx) })
+	g.Go(func() error { return l.takeTurns(ctx) })
 	err = g.Wait()
 	if !errors.Is(err, errForeignSnapshot) {
 		l.save()

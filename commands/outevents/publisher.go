@@ -78,8 +78,9 @@ func New(cfg Config) (*Publisher, error) {
 // Run publishes until the context ends, which is no error. It may be called again then, but not twice at once.
 //
 // Every event of an order is published once to the stream, in the log's order, without a gap: each message is taken only right behind
-// the one before it, and the last one says where to go on, whoever published it. So two publishers of one ledger, which should not
-// be, hinder each other and do no harm. Who listens without the stream may see an event twice, with the same id: after a power cut.
+// the one before it, and the last one says where to go on, whoever published it. So two publishers of one ledger, as while one
+// process takes over from another, hinder each other and do no harm. Who listens without the stream may see an event twice, with the
+// same id: after a power cut.
 //
 // It stops with an error that says where, when the log misses an event or holds one that can't be read, and when the stream is not this
 // ledger's: nothing is skipped.

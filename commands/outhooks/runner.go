@@ -49,7 +49,9 @@ type Config struct {
 	RecordEvery int64
 	// SaveEvery is how often it is saved what endpoints there are; default 1 min, and when Run ends.
 	SaveEvery time.Duration
-	Rand      func() float64 // in [0, 1); default math/rand's
+	// Turn says when it is this process that delivers, of several on one log; default: always. In between, the runner only learns.
+	Turn follow.Turn
+	Rand func() float64 // in [0, 1); default math/rand's
 }
 
 func (c Config) withDefaults() Config {
@@ -62,6 +64,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
+	}
+	if c.Turn == nil {
+		c.Turn = follow.Always{}
 	}
 	if c.Rand == nil {
 		c.Rand = rand.Float64
@@ -94,14 +99,23 @@ type Runner struct {
 	delivered, undelivered atomic.Int64 // attempts
 
 	mu       sync.Mutex
+	turn     *turn // nil: it stands by
 	workers  map[string]*worker
 	at       eventstore.Position // up to where it is known what endpoints there are
 	last     eventstore.EventRef
 	saved    eventstore.EventRef // last, as the file has it
-	caughtUp bool
+	caughtUp bool                // with the log as it was when Run began
 	stopped  bool
 	err      error         // why it stopped, or does not go on now
 	moved    chan struct{} // closed, and replaced, when what is above changes
+}
+
+// turn is a time in which this process delivers, of all that work on the log.
+type turn struct {
+	held context.Context
+	head eventstore.Position // of the log when it began: what was removed or disabled by then is told of nothing
+	g    *errgroup.Group     // of the workers
+	live bool                // they have been started
 }
 
 // New returns a Runner that does nothing until Run.
@@ -121,7 +135,7 @@ func New(cfg Config) (*Runner, error) {
 	return &Runner{cfg: cfg, manufacturers: cache, form: form, workers: map[string]*worker{}, moved: make(chan struct{})}, nil
 }
 
-// Run follows the log and delivers until the context ends, which is no error; it returns when all that it started has ended. It
+// Run follows the log and, in turn, delivers until the context ends, which is no error; it returns when all that it started has ended. It
 // delivers only after it has caught up with the log as it was when it began: what was removed or disabled meanwhile is told of nothing.
 // It stops with an error that says where, when the log misses an event or holds one that can't be read: nothing is skipped. Run is
 // called once.
@@ -151,18 +165,46 @@ func (r *Runner) run(ctx context.Context) error {
 	g.Go(func() error {
 		err := r.whileAway(ctx, func() (bool, error) {
 			from := r.position()
-			err := r.follow(ctx, g, head)
+			err := r.follow(ctx, head)
 			return r.position() != from, err
 		})
 		return fmt.Errorf("webhooks: after position %d: %w", r.position(), err)
 	})
+	g.Go(func() error { return r.takeTurns(ctx) })
 	g.Go(func() error { return r.saveNowAndThen(ctx) })
 	return g.Wait()
 }
 
+// takeTurns delivers whenever it is this process's turn, until the context ends.
+func (r *Runner) takeTurns(ctx context.Context) error {
+	return follow.InTurn(ctx, r.cfg.Turn, func(held context.Context) error {
+		t := &turn{}
+		err := r.whileAway(held, func() (bool, error) {
+			var err error
+			t.head, err = r.cfg.Log.Head(held)
+			return false, err
+		})
+		if err != nil {
+			return err
+		}
+		t.g, t.held = errgroup.WithContext(held)
+		r.mu.Lock()
+		r.turn = t
+		r.startAll()
+		r.mu.Unlock()
+		<-t.held.Done()
+		r.mu.Lock()
+		r.turn = nil // no more are started
+		r.mu.Unlock()
+		err = t.g.Wait()
+		r.update(func() { clear(r.workers) })
+		return cmp.Or(err, held.Err())
+	})
+}
+
 // follow learns what endpoints there are, and wakes those that change.
-func (r *Runner) follow(ctx context.Context, g *errgroup.Group, head eventstore.Position) error {
-	r.catchUp(ctx, g, head)
+func (r *Runner) follow(ctx context.Context, head eventstore.Position) error {
+	r.catchUp(head)
 	sub, err := r.cfg.Log.Subscribe(ctx, r.position())
 	if err != nil {
 		return err
@@ -175,15 +217,15 @@ func (r *Runner) follow(ctx context.Context, g *errgroup.Group, head eventstore.
 			return err
 		}
 		for _, rec := range batch {
-			if err := r.learn(ctx, g, rec); err != nil {
+			if err := r.learn(ctx, rec); err != nil {
 				return err
 			}
 		}
-		r.catchUp(ctx, g, head)
+		r.catchUp(head)
 	}
 }
 
-func (r *Runner) learn(ctx context.Context, g *errgroup.Group, rec eventstore.Recorded) error {
+func (r *Runner) learn(ctx context.Context, rec eventstore.Recorded) error {
 	category, id, err := eventstore.CheckStream(rec.Stream)
 	if err != nil {
 		return err
@@ -194,50 +236,56 @@ func (r *Runner) learn(ctx context.Context, g *errgroup.Group, rec eventstore.Re
 				return err
 			}
 		}
-		r.changed(ctx, g, id)
+		r.changed(id)
 	}
 	r.update(func() { r.at, r.last = rec.Position, eventstore.Ref(rec) })
 	return nil
 }
 
 // changed starts an endpoint's worker, or wakes it.
-func (r *Runner) changed(ctx context.Context, g *errgroup.Group, id string) {
+func (r *Runner) changed(id string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.caughtUp {
+	if r.turn == nil || !r.turn.live {
 		return
 	}
 	if w := r.workers[id]; w != nil {
 		w.wake()
 	} else {
-		r.start(ctx, g, id)
+		r.start(id)
 	}
 }
 
-// catchUp begins to deliver when the endpoints are known as they were at the beginning.
-func (r *Runner) catchUp(ctx context.Context, g *errgroup.Group, head eventstore.Position) {
+// catchUp is told of all that was learned.
+func (r *Runner) catchUp(head eventstore.Position) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.caughtUp || r.at < head {
+	r.caughtUp = r.caughtUp || r.at >= head
+	r.startAll()
+}
+
+// startAll begins to deliver when the endpoints are known as they were when the turn began. The lock is held.
+func (r *Runner) startAll() {
+	if r.turn == nil || r.turn.live || !r.caughtUp || r.at < r.turn.head {
 		return
 	}
-	r.caughtUp = true
+	r.turn.live = true
 	for _, e := range r.cfg.Endpoints.alive() {
-		r.start(ctx, g, e.ID)
+		r.start(e.ID)
 	}
 }
 
-// start starts an endpoint's worker, which lives until the endpoint is removed. The lock is held.
-func (r *Runner) start(ctx context.Context, g *errgroup.Group, id string) {
+// start starts an endpoint's worker, which lives until the endpoint is removed or the turn ends. The lock is held.
+func (r *Runner) start(id string) {
 	if e := r.cfg.Endpoints.seen(id); r.workers[id] != nil || e.Removed || !e.exists() {
 		return
 	}
-	w := &worker{Runner: r, id: id}
+	w, held := &worker{Runner: r, id: id}, r.turn.held
 	r.workers[id] = w
-	g.Go(func() error {
-		err := w.run(ctx)
-		if ctx.Err() != nil {
-			w.stop(ctx)
+	r.turn.g.Go(func() error {
+		err := w.run(held)
+		if held.Err() != nil {
+			w.stop(held)
 		}
 		return err
 	})

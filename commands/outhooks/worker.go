@@ -214,13 +214,15 @@ func (w *worker) deliver(ctx context.Context, e Endpoint, rec eventstore.Recorde
 	secrets, failure := w.cfg.Endpoints.keys.secrets(e, w.cfg.Now())
 	var a sender.Answer
 	if failure == nil {
-		a, failure = w.cfg.Poster.Post(ctx, e.URL, m, secrets...)
+		lasting, end := follow.Outlast(ctx, stopPatience) // what arrived must be known
+		a, failure = w.cfg.Poster.Post(lasting, e.URL, m, secrets...)
+		end()
 	}
 	switch {
-	case ctx.Err() != nil:
-		return false, ctx.Err()
 	case failure == nil && a.OK():
 		return true, w.delivered(ctx, rec, a)
+	case ctx.Err() != nil:
+		return false, ctx.Err()
 	case failure == nil && a.Status == http.StatusGone:
 		return false, w.gone(ctx, rec)
 	case failure == nil:

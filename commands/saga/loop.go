@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/orderledger/orderledger/commands/follow"
 	"github.com/orderledger/orderledger/domain/eventstore"
@@ -25,13 +26,20 @@ type loop struct {
 	ready [lines][]*job   // wait for a worker, first come first served in each line
 	later waiting
 
-	known      chan struct{} // closed when the log is known as it was at the beginning
-	reconciled chan struct{} // closed when it was compared with Stripe
-	live       chan struct{} // closed when it acts
+	turns chan *turn // a turn that begins; nil when it is over, and what was at work in it has ended
+	turn  *turn      // nil: it stands by, and only learns
 
-	told   bool // known is closed
 	verify bool // the next event must be the snapshot's last
 	saved  eventstore.Position
+}
+
+// turn is a time in which this process acts, of all that work on the log.
+type turn struct {
+	head       eventstore.Position // of the log when it began
+	told       bool                // known is closed
+	known      chan struct{}       // closed when the log is known as it was then
+	reconciled chan struct{}       // closed when it was compared with Stripe
+	live       chan struct{}       // closed when it acts
 }
 
 // job is the work on one thing: an order's effect, something that Stripe told, a hold that runs out, or a clock.
@@ -63,12 +71,43 @@ const (
 func newLoop(s *Saga, head eventstore.Position) *loop {
 	return &loop{
 		Saga: s, head: head, jobs: map[string]*job{}, verify: s.at.Event != uuid.Nil, saved: s.at.Checkpoint,
-		batches: make(chan []eventstore.Recorded), tasks: make(chan task), done: make(chan outcome),
-		known: make(chan struct{}), reconciled: make(chan struct{}), live: make(chan struct{}),
+		batches: make(chan []eventstore.Recorded), tasks: make(chan task), done: make(chan outcome), turns: make(chan *turn),
 	}
 }
 
-// work carries out tasks until the run ends.
+// takeTurns acts whenever it is this process's turn, until the context ends.
+func (l *loop) takeTurns(ctx context.Context) error {
+	return follow.InTurn(ctx, l.cfg.Turn, func(held context.Context) error {
+		t := &turn{known: make(chan struct{}), reconciled: make(chan struct{}), live: make(chan struct{})}
+		err := l.follower().WhileAway(held, func() (bool, error) {
+			var err error
+			t.head, err = l.cfg.Log.Head(held)
+			return false, err
+		})
+		if err != nil {
+			return err
+		}
+		select {
+		case <-held.Done():
+			return held.Err()
+		case l.turns <- t:
+		}
+		g, held := errgroup.WithContext(held)
+		for range l.cfg.Workers {
+			g.Go(func() error { return l.work(held) })
+		}
+		g.Go(func() error { return l.sweep(held, t) })
+		g.Go(func() error { return l.reconcileFirst(held, t) })
+		err = g.Wait()
+		select {
+		case <-ctx.Done():
+		case l.turns <- nil:
+		}
+		return err
+	})
+}
+
+// work carries out tasks until the turn ends.
 func (l *loop) work(ctx context.Context) error {
 	for {
 		select {
@@ -90,7 +129,7 @@ func (l *loop) run(ctx context.Context) error {
 	defer timer.Stop()
 	snapshots := time.NewTicker(l.cfg.SnapshotEvery)
 	defer snapshots.Stop()
-	reconciled := l.reconciled
+	var reconciled <-chan struct{}
 	l.catchUp()
 	for {
 		var tasks chan<- task
@@ -120,6 +159,12 @@ func (l *loop) run(ctx context.Context) error {
 			l.finish(o)
 		case <-timer.C:
 			l.wake(time.Now())
+		case t := <-l.turns:
+			l.standBy()
+			if reconciled = nil; t != nil {
+				l.turn, reconciled = t, t.reconciled
+			}
+			l.catchUp()
 		case <-reconciled:
 			l.reconcile, reconciled = false, nil
 			l.catchUp()
@@ -189,23 +234,27 @@ func hintKey(event string) string      { return "hint " + event }
 func holdKey(order uuid.UUID) string   { return "hold " + order.String() }
 func clockKey(order uuid.UUID) string  { return "clock " + order.String() }
 
-// catchUp begins to act when the log is known as it was at the beginning. Whatever is open then may have been asked for
-// before, by a process that is gone.
+// catchUp begins to act when it is this process's turn and the log is known as it was when that began. Whatever is open then may have
+// been asked for before, by a process that is gone.
 func (l *loop) catchUp() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.verify || l.caughtUp || l.at.Checkpoint < l.head {
+	if l.verify || l.at.Checkpoint < l.head {
+		return
+	}
+	l.knows = true
+	if l.turn == nil || l.caughtUp || l.at.Checkpoint < l.turn.head {
 		return
 	}
 	if l.reconcile {
-		if !l.told {
-			l.told = true
-			close(l.known)
+		if !l.turn.told {
+			l.turn.told = true
+			close(l.turn.known)
 		}
 		return
 	}
 	l.caughtUp = true
-	close(l.live)
+	close(l.turn.live)
 	for _, e := range l.state {
 		if !e.Parked {
 			l.queue(&job{key: effectKey(e.Order), effect: e, readFirst: true})
@@ -220,6 +269,14 @@ func (l *loop) catchUp() {
 	for order := range l.watched.Clocks {
 		l.wantClock(order)
 	}
+}
+
+// standBy forgets the work: it is another process's, until it is ours again. No worker is at it any more.
+func (l *loop) standBy() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.turn, l.caughtUp, l.troubles = nil, false, map[string]error{}
+	l.jobs, l.ready, l.later = map[string]*job{}, [lines][]*job{}, nil
 }
 
 func (l *loop) queue(j *job) {
@@ -458,34 +515,4 @@ func (w *waiting) Pop() any {
 	old[len(old)-1] = nil
 	*w = old[:len(old)-1]
 	return j
-}
-
-// reconcileFirst compares everything with Stripe, until that has succeeded once, if it is asked for.
-func (l *loop) reconcileFirst(ctx context.Context) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-l.live:
-		return nil
-	case <-l.known:
-	}
-	for n := 0; ; n++ {
-		l.stands(errReconciling)
-		err := l.SweepAll(ctx, l.cfg.Now().Add(-l.cfg.ReconcileSpan))
-		if err == nil {
-			l.stands(nil)
-			l.sweptNow(func(s *swept) { s.All = l.cfg.Now() })
-			close(l.reconciled)
-			return nil
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		l.cfg.Logger.Warn("saga: can't compare with Stripe yet; nothing is asked before that", "error", err)
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(l.backoff(l.cfg.MinBackoff, l.cfg.MaxBackoff, n)):
-		}
-	}
 }

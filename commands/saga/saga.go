@@ -47,7 +47,9 @@ type Config struct {
 	// ReconcileFirst compares everything with Stripe before anything is asked of it: for a log that was restored, and may not
 	// know what it has asked for. It is done unasked when the log is older than the snapshot.
 	ReconcileFirst bool
-	Rand           func() float64 // in [0, 1); default math/rand's
+	// Turn says when it is this process that acts, of several on one log; default: always. In between, the saga only learns.
+	Turn follow.Turn
+	Rand func() float64 // in [0, 1); default math/rand's
 }
 
 func (c Config) withDefaults() Config {
@@ -82,6 +84,9 @@ func (c Config) withDefaults() Config {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
+	if c.Turn == nil {
+		c.Turn = follow.Always{}
+	}
 	if c.Rand == nil {
 		c.Rand = rand.Float64
 	}
@@ -114,7 +119,8 @@ type Saga struct {
 	state    State
 	watched  Watched
 	at       snapshot // its checkpoint; what is folded is not used
-	caughtUp bool
+	knows    bool     // the log as it was when Run began
+	caughtUp bool     // and acts
 	running  bool
 	// reconcile says that everything is to be compared with Stripe before anything is asked. Set before the run's goroutines start.
 	reconcile bool
@@ -133,7 +139,7 @@ func New(cfg Config) (*Saga, error) {
 
 // Status is how the saga stands.
 type Status struct {
-	// Ready says that it has caught up with the log as it was when Run began, and runs.
+	// Ready is as Saga.Ready says.
 	Ready bool `json:"ready"`
 	// Open counts the effects without an answer, the Parked ones among them; Oldest is when the oldest that is not parked was
 	// asked for, nil when there is none.
@@ -155,7 +161,7 @@ func (s *Saga) Status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st := Status{
-		Ready: s.caughtUp && s.running, Open: len(s.state), Checkpoint: s.at.Checkpoint,
+		Ready: s.ready(), Open: len(s.state), Checkpoint: s.at.Checkpoint,
 		Hints: len(s.watched.Hints), Holds: len(s.watched.Holds), Clocks: len(s.watched.Clocks),
 	}
 	err := s.err
@@ -178,14 +184,18 @@ func (s *Saga) Status() Status {
 	return st
 }
 
-// Ready says whether the saga has caught up with the log as it was when Run began, and runs.
+// Ready says whether the saga runs, and has caught up with the log: as it was when its turn began, or, standing by, when Run did.
 func (s *Saga) Ready() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.caughtUp && s.running
+	return s.ready()
 }
 
-// Run follows the log and carries effects out until the context ends, which is no error; it returns when all that it started
+func (s *Saga) ready() bool {
+	return s.running && (s.caughtUp || s.knows && !s.cfg.Turn.Mine())
+}
+
+// Run follows the log and, in turn, carries effects out until the context ends, which is no error; it returns when all that it started
 // has ended. It stops with an error that says where, when the log misses an event or holds one that can't be read: effects
 // are never carried out on a part of the story. Run is called once at a time.
 func (s *Saga) Run(ctx context.Context) error {
@@ -222,7 +232,7 @@ var errForeignSnapshot = errors.New("the snapshot is not of this log")
 func (s *Saga) begin(at snapshot) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.at, s.caughtUp, s.running, s.err, s.troubles = at, false, true, nil, map[string]error{}
+	s.at, s.knows, s.caughtUp, s.running, s.err, s.troubles = at, false, false, true, nil, map[string]error{}
 	s.state, s.watched = at.folded()
 	s.at.Open, s.at.Holds, s.at.Clocks, s.at.Hints = nil, nil, nil, nil
 }
@@ -243,12 +253,8 @@ func (s *Saga) run(ctx context.Context) error {
 	l := newLoop(s, head)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.follower().Follow(ctx, s.at.Before, l.batches) })
-	for range s.cfg.Workers {
-		g.Go(func() error { return l.work(ctx) })
-	}
 	g.Go(func() error { return l.run(ctx) })
-	g.Go(func() error { return l.sweep(ctx) })
-	g.Go(func() error { return l.reconcileFirst(ctx) })
+	g.Go(func() error { return l.takeTurns(ctx) })
 	err = g.Wait()
 	if !errors.Is(err, errForeignSnapshot) {
 		l.save()

@@ -29,14 +29,14 @@ const (
 )
 
 // sweep looks for what was missed, as often as it is due, until the context ends. What fails is tried again, less and less often.
-func (l *loop) sweep(ctx context.Context) error {
+func (l *loop) sweep(ctx context.Context, t *turn) error {
 	if l.cfg.Lists == nil {
 		return nil
 	}
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-l.live:
+	case <-t.live:
 	}
 	for failed := 0; ; {
 		at := l.lastSwept()
@@ -55,6 +55,37 @@ func (l *loop) sweep(ctx context.Context) error {
 			l.cfg.Logger.Warn("saga: the sweep did not come to its end", "error", err)
 		} else {
 			failed = 0
+		}
+	}
+}
+
+// reconcileFirst compares everything with Stripe, until that has succeeded once, if it is asked for.
+func (l *loop) reconcileFirst(ctx context.Context, t *turn) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.live:
+		return nil
+	case <-t.known:
+	}
+	for n := 0; ; n++ {
+		l.stands(errReconciling)
+		err := l.SweepAll(ctx, l.cfg.Now().Add(-l.cfg.ReconcileSpan))
+		if err == nil {
+			l.stands(nil)
+			l.sweptNow(func(s *swept) { s.All = l.cfg.Now() })
+			close(t.reconciled)
+			return nil
+		}
+		if ctx.Err() != nil {
+			l.stands(nil)
+			return ctx.Err()
+		}
+		l.cfg.Logger.Warn("saga: can't compare with Stripe yet; nothing is asked before that", "error", err)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(l.backoff(l.cfg.MinBackoff, l.cfg.MaxBackoff, n)):
 		}
 	}
 }

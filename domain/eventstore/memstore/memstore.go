@@ -13,6 +13,8 @@ import (
 
 // Store is a log in memory. The zero value is not usable; see New.
 type Store struct {
+	eventstore.LocalLease
+
 	mu      sync.Mutex
 	log     []*eventstore.Recorded // log[i] is at position i+1; nil where Drop made a gap
 	streams map[string][]eventstore.Position
@@ -24,7 +26,10 @@ type Store struct {
 	failRead   error
 }
 
-var _ eventstore.Store = (*Store)(nil)
+var (
+	_ eventstore.Store  = (*Store)(nil)
+	_ eventstore.Leaser = (*Store)(nil)
+)
 
 // New returns a store with an empty log.
 func New() *Store {

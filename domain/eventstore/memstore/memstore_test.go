@@ -26,6 +26,10 @@ func TestContract(t *testing.T) {
 	})
 }
 
+func TestLease(t *testing.T) {
+	storetest.RunLease(t, func(*testing.T) eventstore.Leaser { return memstore.New() }, nil)
+}
+
 // The suite lets a store survive a failing read; this one's fault must be seen.
 func TestFailNextReadIsSeenOnce(t *testing.T) {
 	s, fault := memstore.New(), errors.New("the disk is on fire")

@@ -15,6 +15,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/orderledger/orderledger/domain/eventstore"
+	"github.com/orderledger/orderledger/domain/eventstore/folder"
 )
 
 // maxPending bounds what the server holds for our one connection before it cuts it. JetStream sends up to 32 MB ahead to each
@@ -118,7 +119,7 @@ func (e *embedded) open(ctx context.Context) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	lock, err := lockFolder(dir)
+	lock, err := folder.Lock(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -142,7 +143,9 @@ func (e *embedded) open(ctx context.Context) (*Store, error) {
 	about := eventstore.Status{
 		Backend: "nats-embedded", Location: dir, Ledger: e.layout.ledger, Durability: e.config.Durability, Note: note,
 	}
-	s, err := newStore(ctx, setup{layout: e.layout, about: about, log: c.Logger, options: e.connection()})
+	s, err := newStore(ctx, setup{
+		layout: e.layout, about: about, log: c.Logger, options: e.connection(), alone: true,
+	})
 	if err != nil {
 		return nil, err
 	}

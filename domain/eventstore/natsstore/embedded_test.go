@@ -18,6 +18,14 @@ import (
 func TestContractGroup(t *testing.T)  { storetest.Run(t, embeddedHarness(eventstore.Group)) }
 func TestContractStrict(t *testing.T) { storetest.Run(t, embeddedHarness(eventstore.Strict)) }
 
+func TestLeaseEmbedded(t *testing.T) {
+	storetest.RunLease(t, func(t *testing.T) eventstore.Leaser {
+		s := openRig(t, EmbeddedConfig{Dir: t.TempDir(), Ledger: "Shop_1"})
+		t.Cleanup(func() { mustClose(t, s) })
+		return s
+	}, nil)
+}
+
 // rigs holds what the tests know about the stores that they opened.
 var rigs sync.Map // of *Store to *rig
 

@@ -33,6 +33,28 @@ func TestContractCluster(t *testing.T) {
 	storetest.Run(t, h)
 }
 
+func TestLeaseExternal(t *testing.T) { leaseOn(t, natstest.StartCluster(t, 1), 1) }
+
+func TestLeaseCluster(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a cluster of three servers is for the long run")
+	}
+	leaseOn(t, natstest.StartCluster(t, 3), 3)
+}
+
+func leaseOn(t *testing.T, servers []*natstest.Server, replicas int) {
+	c := ExternalConfig{URL: urls(servers), Ledger: "shop", Replicas: replicas}
+	open := func(t *testing.T) eventstore.Leaser {
+		s := connectRig(t, c)
+		t.Cleanup(func() { mustClose(t, s) })
+		return s
+	}
+	storetest.RunLease(t, open, open)
+	if info, err := open(t).(*Store).info(t.Context()); err != nil || info.State.Msgs != 0 {
+		t.Errorf("the log holds %d messages, %v", info.State.Msgs, err)
+	}
+}
+
 var ledgers atomic.Int64
 
 // externalHarness opens a ledger of its own for each store, all on the same servers.

@@ -27,6 +27,7 @@ type Store struct {
 	replies *replies
 	tails   *tails
 	barrier *barrier // nil when what the server acknowledges is all that is promised
+	leaser  eventstore.Leaser
 	// replicated says that reads may be answered by a server that is behind the one that takes appends.
 	replicated bool
 	about      eventstore.Status // what doesn't change
@@ -59,6 +60,7 @@ type setup struct {
 	log      *slog.Logger
 	options  []nats.Option
 	url      string
+	alone    bool // no other process can reach the server
 }
 
 // newStore connects and opens the ledger's stream, or makes it.
@@ -70,6 +72,10 @@ func newStore(ctx context.Context, c setup) (*Store, error) {
 	s := &Store{
 		layout: c.layout, tails: ts, replicated: c.replicas > 1, about: c.about, log: c.log, url: c.url, options: c.options,
 		reconnected: make(chan struct{}), closing: make(chan struct{}), below: func() error { return nil },
+	}
+	s.leaser = &lease{bucket: c.layout.ledger + "-lease", replicas: max(c.replicas, 1), store: s}
+	if c.alone {
+		s.leaser = &eventstore.LocalLease{}
 	}
 	s.nc, err = nats.Connect(c.url, append(slices.Clip(c.options),
 		nats.Name("orderledger "+c.layout.ledger),

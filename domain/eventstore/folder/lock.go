@@ -1,4 +1,5 @@
-package natsstore
+// Package folder keeps a data folder to one process at a time.
+package folder
 
 import (
 	"errors"
@@ -11,9 +12,9 @@ import (
 	"github.com/orderledger/orderledger/domain/eventstore"
 )
 
-// lockFolder takes a data folder for this process alone. Closing the file gives it back; so does the end of the process,
+// Lock takes a data folder for this process alone. Closing the file gives it back; so does the end of the process,
 // however it ends. The error of a second process wraps eventstore.ErrLocked and names the first.
-func lockFolder(dir string) (*os.File, error) {
+func Lock(dir string) (*os.File, error) {
 	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err

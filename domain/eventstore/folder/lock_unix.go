@@ -1,6 +1,6 @@
 //go:build unix
 
-package natsstore
+package folder
 
 import (
 	"os"
