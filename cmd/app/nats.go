@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"strings"
 	"sync/atomic"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -33,8 +34,11 @@ type natsLink struct {
 	doorkeeper atomic.Pointer[access.Tokens] // nil until the log is open: nobody is let in before
 }
 
-// admission says who may connect to the embedded server.
-type admission func(ctx context.Context, from net.Addr, secret string) (natsstore.Guest, error)
+// door says who may connect to the embedded server, and who may stay.
+type door struct {
+	admit func(ctx context.Context, from net.Addr, secret string) (natsstore.Guest, error)
+	stays func(ctx context.Context, account string) bool
+}
 
 // The accounts of guests of the embedded server: one for this machine's users, and one for each token.
 const (
@@ -59,6 +63,17 @@ func (a *App) admit(ctx context.Context, from net.Addr, secret string) (natsstor
 		return natsstore.Guest{}, err
 	}
 	return natsstore.Guest{Account: tokenGuests + access.IDOf(secret), Reads: actor.Role.May(domain.PermRead)}, nil
+}
+
+// stays says whether who was let in still is: a token may be revoked meanwhile.
+func (a *App) stays(ctx context.Context, account string) bool {
+	id, ok := strings.CutPrefix(account, tokenGuests)
+	tokens := a.nats.doorkeeper.Load()
+	if !ok || tokens == nil {
+		return true
+	}
+	_, err := tokens.Holder(ctx, id)
+	return !errors.Is(err, access.ErrUnauthenticated)
 }
 
 // knowsLocal says whether the embedded server lets this machine's users in without a token.
