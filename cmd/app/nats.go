@@ -3,8 +3,10 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -111,6 +113,10 @@ func (a *App) openNATS() error {
 	}
 	a.onClose(conn.Close)
 	a.nats.conn = conn
+	if version := conn.ConnectedServerVersion(); len(a.config.NATSRoles) > 0 && !saysAccounts(version) {
+		return fmt.Errorf("%s: nats-server %s lets clients say that they are of another account (CVE-2026-33223, CVE-2026-33246): "+
+			"update all servers to 2.12.6 or later, or take %[1]s away and use tokens", NATSRolesKey, version)
+	}
 	if !a.config.PublicEvents {
 		return nil
 	}
@@ -123,6 +129,13 @@ func (a *App) openNATS() error {
 		Source: "urn:orderledger:" + a.config.Ledger, Replicas: a.config.Replicas, CustomerData: a.config.PublicCustomerData, Logger: a.log,
 	})
 	return err
+}
+
+// saysAccounts says whether a server of a version lets nobody forge the account that a request is from.
+func saysAccounts(version string) bool {
+	v := make([]int, 3)
+	_, err := fmt.Sscanf(version, "%d.%d.%d", &v[0], &v[1], &v[2])
+	return err == nil && slices.Compare(v, []int{2, 12, 6}) >= 0
 }
 
 // startNATS begins to answer requests.
