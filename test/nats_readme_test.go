@@ -1,7 +1,9 @@
 package test
 
 import (
+	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"regexp"
 	"strings"
@@ -101,5 +103,50 @@ func TestReadmeOnNATS(t *testing.T) {
 	}
 	if _, err := shipOnNATS(nc, makeToken(t, testenv.Client{URL: l.URL}, "anna", "clerk"), other, `"2"`); err != nil {
 		t.Error(err)
+	}
+}
+
+// Every command on orders, and every query of the tabs, that HTTP has is there on NATS.
+func TestEveryCommandIsOnNATS(t *testing.T) {
+	l, _, url := serveWithNATS(t, nil)
+	a, err := (testenv.Client{URL: l.URL}).Call(t.Context(), http.MethodGet, "/openapi.json", "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var http struct {
+		Paths map[string]map[string]json.RawMessage
+	}
+	if err := json.Unmarshal(a.Body, &http); err != nil {
+		t.Fatal(err)
+	}
+	m, err := connectNATS(t, url).Request("$SRV.INFO.orderledger", nil, natsPatience)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var info micro.Info
+	if err := json.Unmarshal(m.Data, &info); err != nil {
+		t.Fatal(err)
+	}
+	served := map[string]bool{}
+	for _, e := range info.Endpoints {
+		served[e.Metadata["http"]] = true
+	}
+	commands := 0
+	for path, methods := range http.Paths {
+		if methods["post"] == nil || !(strings.HasPrefix(path, "/v1/orders") || path == "/v1/imports") {
+			continue
+		}
+		commands++
+		if !served["POST "+path] {
+			t.Errorf("POST %s is not there", path)
+		}
+	}
+	for _, query := range []string{"GET /v1/tabs", "GET /v1/orders", "GET /v1/orders/{id}", "GET /v1/orders/{id}/events"} {
+		if !served[query] {
+			t.Errorf("%s is not there", query)
+		}
+	}
+	if commands < 15 {
+		t.Errorf("HTTP has %d commands", commands)
 	}
 }

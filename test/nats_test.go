@@ -289,7 +289,7 @@ func serveAccounts(t *testing.T) (url string) {
 		    jetstream: enabled
 		    users: [{user: ledger, password: x}, {user: inside, password: x}]
 		    exports: [
-		      {service: "orderledger.cmd.*", response_type: stream}
+		      {service: "orderledger.cmd.*"}
 		      {service: "$SRV.>", response_type: stream}
 		      {stream: "orderledger.public.>"}
 		    ]
@@ -351,13 +351,15 @@ func TestAccountsOfAnExternalNATS(t *testing.T) {
 			t.Errorf("%s: %q", user, a.code)
 		}
 	}
-	if a := clerk.ask("accept", order, "Idempotency-Key", "a"); a.code != "" || a.order.Version != 2 {
-		t.Errorf("%s", a.msg.Data)
+	accepted := clerk.ask("accept", order, "Idempotency-Key", "a")
+	if accepted.code != "" || accepted.order.Version != 2 {
+		t.Errorf("%s", accepted.msg.Data)
 	}
 	if a := clerk.ask("cancel", order, "Idempotency-Key", "c", "If-Match", `"2"`); a.code != "forbidden" {
 		t.Errorf("%q", a.code)
 	}
-	if a := clerk.ask("timeline", order); !strings.Contains(string(a.msg.Data), `"nats:CLERKS"`) {
+	seen := fmt.Sprintf(`%s,"wait_for":%d}`, strings.TrimSuffix(order, "}"), accepted.position)
+	if a := clerk.ask("timeline", seen); !strings.Contains(string(a.msg.Data), `"nats:CLERKS"`) {
 		t.Errorf("%s", a.msg.Data)
 	}
 	token := makeToken(t, api, "olga", "manager")

@@ -142,7 +142,7 @@ func (a *App) openLog(ctx context.Context, hooks Hooks) error {
 		case a.fatal <- err:
 		default:
 		}
-	}, a.admit)
+	}, door{a.admit, a.stays})
 	if err != nil {
 		return err
 	}

@@ -3,8 +3,11 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
+	"slices"
+	"strings"
 	"sync/atomic"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -33,8 +36,11 @@ type natsLink struct {
 	doorkeeper atomic.Pointer[access.Tokens] // nil until the log is open: nobody is let in before
 }
 
-// admission says who may connect to the embedded server.
-type admission func(ctx context.Context, from net.Addr, secret string) (natsstore.Guest, error)
+// door says who may connect to the embedded server, and who may stay.
+type door struct {
+	admit func(ctx context.Context, from net.Addr, secret string) (natsstore.Guest, error)
+	stays func(ctx context.Context, account string) bool
+}
 
 // The accounts of guests of the embedded server: one for this machine's users, and one for each token.
 const (
@@ -59,6 +65,17 @@ func (a *App) admit(ctx context.Context, from net.Addr, secret string) (natsstor
 		return natsstore.Guest{}, err
 	}
 	return natsstore.Guest{Account: tokenGuests + access.IDOf(secret), Reads: actor.Role.May(domain.PermRead)}, nil
+}
+
+// stays says whether who was let in still is: a token may be revoked meanwhile.
+func (a *App) stays(ctx context.Context, account string) bool {
+	id, ok := strings.CutPrefix(account, tokenGuests)
+	tokens := a.nats.doorkeeper.Load()
+	if !ok || tokens == nil {
+		return true
+	}
+	_, err := tokens.Holder(ctx, id)
+	return !errors.Is(err, access.ErrUnauthenticated)
 }
 
 // knowsLocal says whether the embedded server lets this machine's users in without a token.
@@ -96,6 +113,10 @@ func (a *App) openNATS() error {
 	}
 	a.onClose(conn.Close)
 	a.nats.conn = conn
+	if version := conn.ConnectedServerVersion(); len(a.config.NATSRoles) > 0 && !saysAccounts(version) {
+		return fmt.Errorf("%s: nats-server %s lets clients say that they are of another account (CVE-2026-33223, CVE-2026-33246): "+
+			"update all servers to 2.12.6 or later, or take %[1]s away and use tokens", NATSRolesKey, version)
+	}
 	if !a.config.PublicEvents {
 		return nil
 	}
@@ -108,6 +129,13 @@ func (a *App) openNATS() error {
 		Source: "urn:orderledger:" + a.config.Ledger, Replicas: a.config.Replicas, CustomerData: a.config.PublicCustomerData, Logger: a.log,
 	})
 	return err
+}
+
+// saysAccounts says whether a server of a version lets nobody forge the account that a request is from.
+func saysAccounts(version string) bool {
+	v := make([]int, 3)
+	_, err := fmt.Sscanf(version, "%d.%d.%d", &v[0], &v[1], &v[2])
+	return err == nil && slices.Compare(v, []int{2, 12, 6}) >= 0
 }
 
 // startNATS begins to answer requests.

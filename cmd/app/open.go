@@ -31,10 +31,10 @@ func NewLogger(c Config, w io.Writer) *slog.Logger {
 func OpenLog(ctx context.Context, c Config, log *slog.Logger) (eventstore.Store, error) {
 	c.Durability = ""
 	c.NATSListen = "" // a tool lets nobody in
-	return openLog(ctx, c, log, nil, nil)
+	return openLog(ctx, c, log, nil, door{})
 }
 
-func openLog(ctx context.Context, c Config, log *slog.Logger, fatal func(error), admit admission) (eventstore.Store, error) {
+func openLog(ctx context.Context, c Config, log *slog.Logger, fatal func(error), door door) (eventstore.Store, error) {
 	switch {
 	case c.Store == "memory":
 		return memstore.New(), nil
@@ -47,7 +47,7 @@ func openLog(ctx context.Context, c Config, log *slog.Logger, fatal func(error),
 	}
 	return natsstore.OpenEmbedded(ctx, natsstore.EmbeddedConfig{
 		Dir: filepath.Join(c.Data, "log"), Ledger: c.Ledger, Durability: eventstore.Durability(c.Durability),
-		NATSListen: c.NATSListen, Admit: admit, Logger: log, OnFatal: fatal,
+		NATSListen: c.NATSListen, Admit: door.admit, Stays: door.stays, Logger: log, OnFatal: fatal,
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,6 +20,9 @@ const headerStatus = "Http-Status"
 
 // headerRoom is what is left of the server's limit for the headers of an answer.
 const headerRoom = 8 << 10
+
+// maxKept is how large a member of an answer may be that is too large itself.
+const maxKept = 256
 
 // recorder keeps an HTTP answer.
 type recorder struct {
@@ -54,8 +58,7 @@ func problem(p *commandapi.Problem) *recorder {
 // respond sends an answer, and counts it.
 func (s *Service) respond(e *endpoint, m *nats.Msg, began time.Time, a *recorder) {
 	if limit := s.cfg.Conn.MaxPayload(); int64(a.body.Len())+headerRoom > limit {
-		a = problem(commandapi.New(http.StatusRequestEntityTooLarge, commandapi.CodeTooLarge,
-			"The answer is larger than this NATS server takes. Ask for less at once, such as with a smaller limit."))
+		a = a.shortened(e.operation.method)
 	}
 	out := nats.NewMsg(m.Reply)
 	out.Data = a.body.Bytes()
@@ -76,6 +79,30 @@ func (s *Service) respond(e *endpoint, m *nats.Msg, began time.Time, a *recorder
 	if err := s.cfg.Conn.PublishMsg(out); err != nil {
 		s.cfg.Logger.Warn("an answer on NATS could not be sent; the same request, sent again, is answered the same", "subject", m.Subject, "error", err)
 	}
+}
+
+// shortened is an answer that is too large, without what makes it so. A command has been carried out, and must not look refused.
+func (r *recorder) shortened(method string) *recorder {
+	if method == http.MethodGet || r.status >= http.StatusBadRequest {
+		return problem(commandapi.New(http.StatusRequestEntityTooLarge, commandapi.CodeTooLarge,
+			"The answer is larger than this NATS server takes. Ask for less at once, such as with a smaller limit, or by HTTP."))
+	}
+	short := map[string]any{}
+	var members map[string]json.RawMessage
+	_ = json.Unmarshal(r.body.Bytes(), &members) // what is no object is omitted altogether
+	omitted := []string{}
+	for name, value := range members {
+		if len(value) > maxKept || value[0] == '{' || value[0] == '[' {
+			omitted = append(omitted, name)
+			continue
+		}
+		short[name] = value
+	}
+	slices.Sort(omitted)
+	short["omitted"] = omitted
+	out := &recorder{header: r.header, status: r.status}
+	_ = json.NewEncoder(&out.body).Encode(short) // valid JSON can be written
+	return out
 }
 
 // failure says a problem in a line: its code and what to do.

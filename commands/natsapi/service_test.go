@@ -98,10 +98,12 @@ func newRig(t testing.TB, handle http.HandlerFunc, change func(*natsapi.Config))
 	return r
 }
 
-// api is the description of the real commands, which nobody answers here.
+// api is the description of the real commands, and of a query, which nobody answers here.
 func api() huma.API {
 	a := humago.New(http.NewServeMux(), huma.DefaultConfig("test", "1"))
 	commandapi.Register(a, commandapi.Deps{})
+	huma.Register(a, huma.Operation{OperationID: "count-tabs", Method: http.MethodGet, Path: "/v1/tabs"},
+		func(context.Context, *struct{}) (*struct{}, error) { return nil, nil })
 	return a
 }
 
@@ -332,16 +334,29 @@ func TestLimits(t *testing.T) {
 		case strings.HasSuffix(req.URL.Path, "/accept"):
 			panic("a bug")
 		case strings.HasSuffix(req.URL.Path, "/ship"):
-			_, _ = w.Write(make([]byte, 2<<20))
+			w.Header().Set("ETag", `"7"`)
+			w.WriteHeader(http.StatusAccepted)
+			_, _ = fmt.Fprintf(w, `{"id":"x","version":7,"lines":[%q]}`, strings.Repeat("x", 2<<20))
+		case req.Method == http.MethodGet:
+			_, _ = fmt.Fprintf(w, `{"data":[%q]}`, strings.Repeat("x", 2<<20))
 		default:
 			<-req.Context().Done()
 			commandapi.From(req.Context().Err()).Write(w)
 		}
 	}, func(c *natsapi.Config) { c.Timeout = 20 * time.Millisecond })
-	for verb, want := range map[string]string{"accept": "internal", "ship": "too_large", "cancel": "unavailable"} {
-		if got := code(t, ask(t, r.client, verb, `{`+order+`}`, "Authorization", "Bearer good")); got != want {
+	for verb, want := range map[string]string{"accept": "internal", "tabs": "too_large", "cancel": "unavailable"} {
+		body := `{` + order + `}`
+		if verb == "tabs" {
+			body = ""
+		}
+		if got := code(t, ask(t, r.client, verb, body, "Authorization", "Bearer good")); got != want {
 			t.Errorf("%s: %s, want %s", verb, got, want)
 		}
+	}
+	// A command whose answer is too large has been carried out all the same, and says so.
+	m := ask(t, r.client, "ship", `{`+order+`}`, "Authorization", "Bearer good")
+	if code(t, m) != "" || m.Header.Get("Http-Status") != "202" || m.Header.Get("ETag") != `"7"` || strings.TrimSpace(string(m.Data)) != `{"id":"x","omitted":["lines"],"version":7}` {
+		t.Errorf("%v %.200s", m.Header, m.Data)
 	}
 }
 

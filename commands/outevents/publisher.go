@@ -33,7 +33,7 @@ type Log interface {
 type Config struct {
 	Log       Log
 	Codec     eventstore.Codec
-	JetStream jetstream.JetStream
+	JetStream jetstream.JetStream // the Publisher's alone
 	Ledger    string
 	Stream    string // the name of the JetStream stream
 	Source    string // names the ledger in messages; a URI
@@ -43,11 +43,13 @@ type Config struct {
 	Logger       *slog.Logger // default slog.Default
 	// MinBackoff and MaxBackoff bound the time before it is tried again when NATS or the log is away; default 100 ms and 10 s.
 	MinBackoff, MaxBackoff time.Duration
+	// Patience is how long NATS may take to answer; default 10 s.
+	Patience time.Duration
 }
 
 const (
-	batchSize   = 256 // events that are on their way at once
-	ackPatience = 10 * time.Second
+	batchSize  = 256 // events that are on their way at once
+	headerRoom = 128 // for what is added to a message's headers when it is sent: behind which one it belongs
 )
 
 // Publisher publishes. See Run.
@@ -68,6 +70,7 @@ func New(cfg Config) (*Publisher, error) {
 		return nil, errors.New("public events: a log, JetStream, a ledger, a stream and a source are required")
 	}
 	cfg.MinBackoff, cfg.MaxBackoff = cmp.Or(cfg.MinBackoff, 100*time.Millisecond), cmp.Or(cfg.MaxBackoff, 10*time.Second)
+	cfg.Patience = cmp.Or(cfg.Patience, 10*time.Second)
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
@@ -109,7 +112,8 @@ func (p *Publisher) Run(ctx context.Context) error {
 
 // publish goes on where the stream says, until something fails.
 func (p *Publisher) publish(ctx context.Context) error {
-	limited, cancel := context.WithTimeout(ctx, ackPatience)
+	defer p.cfg.JetStream.CleanupPublisher() // answers that never came would count as awaited for ever, and there is a limit to them
+	limited, cancel := context.WithTimeout(ctx, p.cfg.Patience)
 	stream, err := p.open(limited)
 	cancel()
 	if err != nil {
@@ -166,7 +170,7 @@ func (p *Publisher) send(ctx context.Context, now *place, batch []eventstore.Rec
 		}
 		acks = append(acks, ack)
 	}
-	timeout := time.NewTimer(ackPatience)
+	timeout := time.NewTimer(p.cfg.Patience)
 	defer timeout.Stop()
 	for i, ack := range acks {
 		select {
@@ -201,7 +205,7 @@ func (p *Publisher) message(ctx context.Context, rec eventstore.Recorded) (*nats
 	if m.Data, err = c.Write(); err != nil {
 		return nil, err
 	}
-	if limit := p.cfg.JetStream.Conn().MaxPayload(); int64(m.Size()) > limit {
+	if limit := p.cfg.JetStream.Conn().MaxPayload(); int64(m.Size())+headerRoom > limit {
 		p.cfg.Logger.Warn("public events: an event is larger than NATS takes, and is published without what it says itself",
 			"event", rec.ID, "type", rec.Type, "max_payload", limit)
 		data := c.Data.(outhooks.Public)

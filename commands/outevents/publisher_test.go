@@ -34,13 +34,17 @@ type rig struct {
 	dir     string
 	srv     *server.Server
 	port    int
+	limit   int32 // of a message; 0: the server's own
 	js      jetstream.JetStream
 	placed  []uuid.UUID // events of orders, in the log's order
 }
 
-func newRig(t testing.TB) *rig {
+func newRig(t testing.TB, change ...func(*rig)) *rig {
 	t.Helper()
 	r := &rig{t: t, dir: t.TempDir(), port: server.RANDOM_PORT}
+	for _, f := range change {
+		f(r)
+	}
 	r.newLog()
 	r.serve()
 	t.Cleanup(r.shut)
@@ -56,7 +60,7 @@ func (r *rig) newLog() {
 
 func (r *rig) serve() {
 	r.t.Helper()
-	srv, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: r.port, NoLog: true, NoSigs: true, JetStream: true, StoreDir: r.dir})
+	srv, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: r.port, NoLog: true, NoSigs: true, JetStream: true, StoreDir: r.dir, MaxPayload: r.limit})
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -112,10 +116,12 @@ func (r *rig) start(c outevents.Config) (p *outevents.Publisher, stop func() err
 	return p, stop
 }
 
-func (r *rig) do(id uuid.UUID, c domain.Command) {
+func (r *rig) do(id uuid.UUID, c domain.Command) { r.doBy(id, c, uuid.New()) }
+
+func (r *rig) doBy(id uuid.UUID, c domain.Command, command uuid.UUID) {
 	r.t.Helper()
 	res, err := r.handler.Handle(r.t.Context(), commands.Request{
-		OrderID: id, Command: c, CommandID: uuid.New(), Actor: domain.Actor{ID: "carl", Role: domain.Manager, Via: domain.ViaUI},
+		OrderID: id, Command: c, CommandID: command, Actor: domain.Actor{ID: "carl", Role: domain.Manager, Via: domain.ViaUI},
 	})
 	if err != nil {
 		r.t.Fatal(err)
@@ -123,15 +129,19 @@ func (r *rig) do(id uuid.UUID, c domain.Command) {
 	r.placed = append(r.placed, res.EventID)
 }
 
-func (r *rig) place(number string) uuid.UUID {
+func (r *rig) place(number string) uuid.UUID { return r.placeOf(number, "BP-1", uuid.New()) }
+
+func (r *rig) placeBy(number string, command uuid.UUID) { r.placeOf(number, "BP-1", command) }
+
+func (r *rig) placeOf(number, sku string, command uuid.UUID) uuid.UUID {
 	r.t.Helper()
 	in := domain.Intake{
 		OrderNumber: number, Manufacturer: "acme", PlacedAt: time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC),
 		Customer: domain.Customer{Name: "Ana Trujillo", Email: "ana@example.com", AccountNumber: "ACC-7"}, ShippingAddress: domain.Address{City: "Reims"},
-		Lines:    []domain.Line{{SKU: "BP-1", Quantity: 1, UnitPrice: 9000, Amount: 9000}},
+		Lines:    []domain.Line{{SKU: sku, Quantity: 1, UnitPrice: 9000, Amount: 9000}},
 		Currency: "USD", Subtotal: 9000, Total: 9000, Payment: domain.Terms{Method: domain.Account},
 	}
-	r.do(in.ID(), domain.Place{Intake: in, Confirm: domain.Confirmation{By: in.PlacedAt, Zone: "UTC", Calendar: "weekdays"}})
+	r.doBy(in.ID(), domain.Place{Intake: in, Confirm: domain.Confirmation{By: in.PlacedAt, Zone: "UTC", Calendar: "weekdays"}}, command)
 	return in.ID()
 }
 
@@ -143,7 +153,9 @@ func (r *rig) await(last uint64) *jetstream.StreamInfo {
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		s, err := r.js.Stream(ctx, "shop-public")
+		once, cancel := context.WithTimeout(ctx, time.Second) // a server that goes away answers nothing
+		s, err := r.js.Stream(once, "shop-public")
+		cancel()
 		if err == nil && s.CachedInfo().State.LastSeq >= last {
 			return s.CachedInfo()
 		}
@@ -330,6 +342,17 @@ func TestForeignStreams(t *testing.T) {
 			r.newLog()
 			r.place("another")
 		},
+		"an older log, in which the last event was made again, elsewhere": func(r *rig) {
+			_, stop := r.start(r.config())
+			r.await(0)
+			again := uuid.New()
+			r.placeBy("1", again)
+			r.check(r.placed)
+			_ = stop()
+			r.newLog()
+			r.place("nobody was told of this")
+			r.placeBy("1", again)
+		},
 		"an older log, and a stream that dropped all": func(r *rig) {
 			_, stop := r.start(r.config())
 			r.await(0)
@@ -359,5 +382,88 @@ func TestForeignStreams(t *testing.T) {
 				t.Errorf("%v, %v", err, p.Ready())
 			}
 		})
+	}
+}
+
+// Whatever an event's size is, it does not hold up those behind it.
+func TestLargeEvents(t *testing.T) {
+	r := newRig(t, func(r *rig) { r.limit = 1200 })
+	_, _ = r.start(r.config())
+	r.await(0)
+	for n := 4; n <= 500; n += 4 { // through all sizes around the limit
+		r.placeOf(fmt.Sprint("large", n), strings.Repeat("x", n), uuid.New())
+	}
+	r.check(r.placed)
+	s, err := r.js.Stream(t.Context(), "shop-public")
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := 0
+	for seq := range len(r.placed) {
+		m, err := s.GetMsg(t.Context(), uint64(seq+1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(m.Data), "larger than NATS takes") {
+			whole++
+		}
+	}
+	if whole == 0 || whole == len(r.placed) {
+		t.Errorf("%d of %d are published whole: the test does not meet the limit", whole, len(r.placed))
+	}
+}
+
+// Answers that never come hold up nothing for ever, however many they are.
+func TestAnswersThatNeverCome(t *testing.T) {
+	r := newRig(t)
+	c := r.config()
+	c.Patience = 30 * time.Millisecond
+	var err error
+	if c.JetStream, err = jetstream.New(r.js.Conn(), jetstream.WithPublishAsyncMaxPending(2)); err != nil {
+		t.Fatal(err)
+	}
+	_, stop := r.start(c)
+	r.await(0)
+	_ = stop()
+	s, err := r.js.Stream(t.Context(), "shop-public")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mute := s.CachedInfo().Config
+	mute.NoAck = true
+	if _, err := r.js.UpdateStream(t.Context(), mute); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = r.start(c)
+	for i := range 5 {
+		r.place(fmt.Sprint(i))
+	}
+	r.check(r.placed)
+}
+
+// A person who deletes what somebody else has published sets publishing going again, where it was.
+func TestDeletedMessages(t *testing.T) {
+	r := newRig(t)
+	_, stop := r.start(r.config())
+	r.await(0)
+	r.place("1")
+	r.check(r.placed)
+	_ = stop()
+	foreign, err := r.js.Publish(t.Context(), "shop.public.Shipped", []byte("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := r.js.Stream(t.Context(), "shop-public")
+	if err == nil {
+		err = s.DeleteMsg(t.Context(), foreign.Sequence)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = r.start(r.config())
+	r.place("2")
+	r.await(3)
+	if m, err := s.GetMsg(t.Context(), 3); err != nil || m.Header.Get("Nats-Msg-Id") != r.placed[1].String() {
+		t.Errorf("%v, %v", m, err)
 	}
 }

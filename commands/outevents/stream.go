@@ -48,9 +48,9 @@ type place struct {
 func (p *Publisher) open(ctx context.Context) (jetstream.Stream, error) {
 	stream, err := p.cfg.JetStream.Stream(ctx, p.cfg.Stream)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		head, err := p.cfg.Log.Head(ctx)
-		if err != nil {
-			return nil, err
+		head, failed := p.cfg.Log.Head(ctx)
+		if failed != nil {
+			return nil, failed
 		}
 		stream, err = p.cfg.JetStream.CreateStream(ctx, jetstream.StreamConfig{
 			Name: p.cfg.Stream, Description: "orderledger: public events of the ledger " + p.cfg.Ledger, Subjects: []string{p.subject("*")},
@@ -61,9 +61,7 @@ func (p *Publisher) open(ctx context.Context) (jetstream.Stream, error) {
 		if !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
 			return stream, away(err)
 		}
-		if stream, err = p.cfg.JetStream.Stream(ctx, p.cfg.Stream); err != nil { // another process was faster
-			return nil, away(err)
-		}
+		stream, err = p.cfg.JetStream.Stream(ctx, p.cfg.Stream) // another process was faster
 	}
 	if err != nil {
 		return nil, away(err)
@@ -77,18 +75,24 @@ func (p *Publisher) open(ctx context.Context) (jetstream.Stream, error) {
 
 // find finds where publishing goes on.
 func (p *Publisher) find(ctx context.Context, stream jetstream.Stream) (place, error) {
-	info, err := stream.Info(ctx)
+	info, err := stream.Info(ctx, jetstream.WithDeletedDetails(true))
 	if err != nil {
 		return place{}, away(err)
 	}
 	if info.State.Msgs == 0 {
 		return p.count(ctx, info)
 	}
-	last, err := stream.GetMsg(ctx, info.State.LastSeq)
+	last, err := stream.GetLastMsgForSubject(ctx, p.subject("*"))
 	if err != nil { // not there yet on the server that was asked, or dropped since: look again
 		return place{}, away(err)
 	}
-	ref, err := refOf(last.Header)
+	// Behind it there may be some that a person has deleted. If they were events, they are published again.
+	for seq := last.Sequence + 1; seq <= info.State.LastSeq; seq++ {
+		if !slices.Contains(info.State.Deleted, seq) {
+			return place{}, away(fmt.Errorf("message %d is not there yet on the server that was asked", seq))
+		}
+	}
+	ref, at, err := refOf(last.Header)
 	if err != nil {
 		return place{}, fmt.Errorf("%w: message %d of the stream %s: %w; delete the message, or the stream", ErrForeign, last.Sequence, p.cfg.Stream, err)
 	}
@@ -96,12 +100,12 @@ func (p *Publisher) find(ctx context.Context, stream jetstream.Stream) (place, e
 		if err != nil {
 			return place{}, err
 		}
-		if rec.ID == ref.ID && rec.Revision == ref.Revision {
-			return place{at: rec.Position, seq: last.Sequence}, nil
+		if rec.ID == ref.ID && rec.Revision == ref.Revision && rec.Position == at {
+			return place{at: at, seq: max(last.Sequence, info.State.LastSeq)}, nil
 		}
 		break
 	}
-	return place{}, fmt.Errorf("%w: the log does not hold the event %s, the last that the stream %s took; after a restore of an older log, "+
+	return place{}, fmt.Errorf("%w: the log does not hold the event %s, the last that the stream %s took, at its place; after a restore of an older log, "+
 		"delete the stream, and publishing begins anew with what happens from then on", ErrForeign, ref.ID, p.cfg.Stream)
 }
 
@@ -143,17 +147,18 @@ func (p *Publisher) count(ctx context.Context, info *jetstream.StreamInfo) (plac
 	return place{}, fmt.Errorf("%w: the stream %s took more events than the log holds; after a restore of an older log, delete the stream", ErrForeign, p.cfg.Stream)
 }
 
-func refOf(h nats.Header) (ref eventstore.EventRef, err error) {
+func refOf(h nats.Header) (ref eventstore.EventRef, at eventstore.Position, err error) {
 	if ref.ID, err = uuid.Parse(h.Get(jetstream.MsgIDHeader)); err != nil {
-		return ref, fmt.Errorf("its %s is no event's id", jetstream.MsgIDHeader)
+		return ref, 0, fmt.Errorf("its %s is no event's id", jetstream.MsgIDHeader)
 	}
 	ref.Stream = h.Get(headerStream)
-	revision, err := strconv.ParseInt(h.Get(headerRevision), 10, 64)
-	if _, _, bad := eventstore.CheckStream(ref.Stream); bad != nil || err != nil || revision < 0 {
-		return ref, errors.New("it does not say which event of the log it is")
+	revision, badRevision := strconv.ParseInt(h.Get(headerRevision), 10, 64)
+	position, badPosition := strconv.ParseUint(h.Get(headerPosition), 10, 64)
+	if _, _, bad := eventstore.CheckStream(ref.Stream); bad != nil || badRevision != nil || revision < 0 || badPosition != nil {
+		return ref, 0, errors.New("it does not say which event of the log it is")
 	}
 	ref.Revision = eventstore.Revision(revision)
-	return ref, nil
+	return ref, eventstore.Position(position), nil
 }
 
 // away makes an error of NATS one that is waited out.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -39,6 +40,8 @@ type EmbeddedConfig struct {
 	// Admit says who is let in with a secret (a NATS token, or a password) or, when it is empty, without any; an error keeps them
 	// out. Required with NATSListen. It is called as soon as the server runs, before OpenEmbedded returns.
 	Admit func(ctx context.Context, from net.Addr, secret string) (Guest, error)
+	// Stays says every ten seconds whether an account's guests are still welcome; the others are cut off. Nil: they are.
+	Stays func(ctx context.Context, account string) bool
 	// MaxStore bounds the log on disk, in bytes; 1 TiB when zero. At the bound appends are refused, nothing is dropped.
 	MaxStore int64
 	// Logger takes what the server says; slog.Default when nil.
@@ -49,6 +52,7 @@ type EmbeddedConfig struct {
 
 	barrier  func(run func() error) func() error                         // for tests: wraps the barrier
 	provider func(nats.InProcessConnProvider) nats.InProcessConnProvider // for tests: wraps the connection
+	round    time.Duration                                               // for tests: between two questions of Stays
 }
 
 // Limits of the server inside the process.
@@ -221,6 +225,12 @@ func (e *embedded) startServer(ctx context.Context, dir string) error {
 	srv.Start()
 	if !srv.ReadyForConnections(startPatience) {
 		return fmt.Errorf("%w: the server on %s does not become ready", eventstore.ErrUnavailable, dir)
+	}
+	if e.guests != nil {
+		var watch sync.WaitGroup
+		watching, stop := context.WithCancel(context.WithoutCancel(ctx))
+		watch.Go(func() { e.guests.watch(watching) })
+		e.closers = append(e.closers, func() error { stop(); watch.Wait(); return nil })
 	}
 	return ctx.Err()
 }

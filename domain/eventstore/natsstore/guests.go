@@ -1,14 +1,17 @@
 package natsstore
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -29,6 +32,7 @@ type Guest struct {
 const (
 	admitPatience = 1500 * time.Millisecond // the server gives up on a connection after two seconds
 	maxVisit      = time.Hour               // then a guest is cut off and, by its client, comes again: who is not let in any more stays out
+	round         = 10 * time.Second        // between two looks at who is still welcome
 	maxGuests     = 1024                    // connections, our own among them
 	maxSubs       = 10_000                  // of a connection
 )
@@ -47,11 +51,21 @@ type guests struct {
 	server *server.Server
 	layout layout
 	secret string // of our own connections
-	mu     sync.Mutex
+	stays  func(ctx context.Context, account string) bool
+	round  time.Duration
+
+	mu    sync.Mutex
+	known map[string]*server.Account // that guests have come to
 }
 
 func newGuests(c EmbeddedConfig, l layout) *guests {
-	return &guests{admit: c.Admit, layout: l, secret: rand.Text()}
+	g := &guests{
+		admit: c.Admit, layout: l, secret: rand.Text(), stays: c.Stays, round: cmp.Or(c.round, round), known: map[string]*server.Account{},
+	}
+	if g.stays == nil {
+		g.stays = func(context.Context, string) bool { return true }
+	}
+	return g
 }
 
 // listen tells the server where to listen and whom to ask.
@@ -83,10 +97,17 @@ func (g *guests) open(srv *server.Server) error {
 	var errs []error
 	log := srv.GlobalAccount()
 	for _, subject := range g.services(true) {
-		errs = append(errs, log.AddServiceExportWithResponse(subject, server.Streamed, nil))
+		answers := server.Singleton
+		if strings.HasPrefix(subject, direct) { // of a batch there are several; the server keeps such a request in mind for minutes
+			answers = server.Streamed
+		}
+		errs = append(errs, log.AddServiceExportWithResponse(subject, answers, nil))
 	}
 	return errors.Join(append(errs, log.AddStreamExport(g.layout.ledger+".public.>", nil))...)
 }
+
+// direct is what requests that read messages begin with.
+const direct = "$JS.API.DIRECT.GET."
 
 // services are the subjects that guests may send requests to. The stream of public events can only be read message by message: a
 // consumer would deliver to whatever subject it is told.
@@ -95,7 +116,7 @@ func (g *guests) services(reads bool) []string {
 	if reads {
 		public := PublicStream(g.layout.ledger)
 		subjects = append(subjects,
-			"$JS.API.STREAM.INFO."+public, "$JS.API.STREAM.MSG.GET."+public, "$JS.API.DIRECT.GET."+public, "$JS.API.DIRECT.GET."+public+".>")
+			"$JS.API.STREAM.INFO."+public, "$JS.API.STREAM.MSG.GET."+public, direct+public, direct+public+".>")
 	}
 	return subjects
 }
@@ -140,6 +161,7 @@ func (g *guests) account(guest Guest) (*server.Account, error) {
 		return nil, fmt.Errorf("the account %q: %w", guest.Account, err)
 	}
 	account, isNew := g.server.LookupOrRegisterAccount(guest.Account)
+	g.known[guest.Account] = account
 	if !isNew {
 		return account, nil
 	}
@@ -152,6 +174,39 @@ func (g *guests) account(guest Guest) (*server.Account, error) {
 		errs = append(errs, account.AddStreamImport(log, g.layout.ledger+".public.>", ""))
 	}
 	return account, errors.Join(errs...)
+}
+
+// watch shows out, until the context ends, who is not welcome any more: a guest who asks nothing is not asked who it is, and might
+// listen on.
+func (g *guests) watch(ctx context.Context) {
+	tick := time.NewTicker(g.round)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		g.mu.Lock()
+		known := maps.Clone(g.known)
+		g.mu.Unlock()
+		for name, account := range known {
+			if account.NumLocalConnections() > 0 && !g.stays(ctx, name) && ctx.Err() == nil {
+				g.showOut(name)
+			}
+		}
+	}
+}
+
+func (g *guests) showOut(account string) {
+	in, err := g.server.Connz(&server.ConnzOptions{Username: true, Account: account, Limit: maxGuests})
+	if err != nil {
+		g.server.Errorf("the guests of %s could not be shown out: %v", account, err)
+		return
+	}
+	for _, c := range in.Conns {
+		_ = g.server.DisconnectClientByID(c.Cid) // one that has gone by itself is no error
+	}
 }
 
 // Dial opens another connection to the log's server, in the account that holds the log. It is the caller's to close, and ends with

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -15,7 +17,7 @@ import (
 )
 
 // openDoor opens a log whose server lets in the guests "anna", who reads, and "shop", which does not; and who says nothing, as "local".
-func openDoor(t *testing.T) (s *Store, url string) {
+func openDoor(t *testing.T, change ...func(*EmbeddedConfig)) (s *Store, url string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -25,7 +27,7 @@ func openDoor(t *testing.T) (s *Store, url string) {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	s = openRig(t, EmbeddedConfig{
+	c := EmbeddedConfig{
 		Dir: t.TempDir(), Ledger: "shop", NATSListen: address,
 		Admit: func(_ context.Context, from net.Addr, secret string) (Guest, error) {
 			if host, _, err := net.SplitHostPort(from.String()); err != nil || host != "127.0.0.1" {
@@ -43,7 +45,11 @@ func openDoor(t *testing.T) (s *Store, url string) {
 			}
 			return Guest{}, errors.New("a stranger")
 		},
-	})
+	}
+	for _, f := range change {
+		f(&c)
+	}
+	s = openRig(t, c)
 	t.Cleanup(func() { mustClose(t, s) })
 	return s, "nats://" + address
 }
@@ -226,5 +232,61 @@ func TestGuestsAreApart(t *testing.T) {
 	}
 	if n, _, err := spy.Pending(); err != nil || n > 0 {
 		t.Errorf("the store hears %d messages, %v", n, err)
+	}
+}
+
+// Who is not welcome any more is shown out, though it asks nothing and only listens.
+func TestGuestsAreShownOut(t *testing.T) {
+	var unwelcome atomic.Bool
+	_, url := openDoor(t, func(c *EmbeddedConfig) {
+		c.round = 5 * time.Millisecond
+		c.Stays = func(_ context.Context, account string) bool { return account != "anna" || !unwelcome.Load() }
+		admit := c.Admit
+		c.Admit = func(ctx context.Context, from net.Addr, secret string) (Guest, error) {
+			if secret == "secret of anna" && unwelcome.Load() {
+				return Guest{}, errors.New("she was let in once")
+			}
+			return admit(ctx, from, secret)
+		}
+	})
+	gone := make(chan struct{})
+	visit(t, url, nats.Token("secret of anna"), nats.NoReconnect(), nats.ClosedHandler(func(*nats.Conn) { close(gone) }))
+	store := visit(t, url, nats.Token("secret of the store"), nats.NoReconnect())
+	unwelcome.Store(true)
+	select {
+	case <-gone:
+	case <-time.After(10 * time.Second):
+		t.Fatal("she listens on")
+	}
+	if err := store.Flush(); err != nil {
+		t.Errorf("another account's guest: %v", err)
+	}
+}
+
+// A request that was answered leaves nothing behind in the server.
+func TestAnsweredRequestsAreForgotten(t *testing.T) {
+	s, url := openDoor(t)
+	own, err := s.Dial()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer own.Close()
+	if _, err := own.Subscribe("shop.cmd.*", func(m *nats.Msg) { _ = m.Respond([]byte("{}")) }); err != nil {
+		t.Fatal(err)
+	}
+	if err := own.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	nc := visit(t, url)
+	for range 100 {
+		if _, err := nc.Request("shop.cmd.accept", nil, 5*time.Second); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := own.Flush(); err != nil { // the server has gone through the answers
+		t.Fatal(err)
+	}
+	if n := rigOf(t, s).cut.below.(*server.Server).GlobalAccount().NumPendingAllResponses(); n > 1 {
+		t.Errorf("the server remembers %d requests", n)
 	}
 }
