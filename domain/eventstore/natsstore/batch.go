@@ -155,7 +155,7 @@ func (s *Store) tailsOf(ctx context.Context, ps []proposal) ([]tail, error) {
 		}
 		ends[p.Stream] = noTail
 		subjects = append(subjects, p.subject)
-		if s.replicated {
+		if s.external {
 			var err error
 			if ends[p.Stream], err = s.tailOf(ctx, p); err != nil {
 				return nil, err

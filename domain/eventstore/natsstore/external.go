@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/url"
 	"strings"
 	"time"
@@ -18,14 +19,15 @@ import (
 // must be 2.12 or later with JetStream. What an acknowledgement is worth is what it is configured for: sync_interval: always,
 // and Replicas 3, lose nothing with the power.
 type ExternalConfig struct {
-	// URL is nats://host:port or tls://host:port; several are separated by commas.
+	// URL is nats://host:port or tls://host:port. Several servers of one cluster are separated by commas; scheme, user and
+	// password may be given once, with the first, and the port is 4222 where none is given.
 	URL string
 	// Ledger names the log: 1 to 128 letters, digits, dashes and underscores.
 	Ledger string
 	// Categories of streams that the log keeps; DefaultCategories when empty. A log that was made with
 	// fewer of them is widened when it is opened; none can be taken away.
 	Categories []string
-	// Replicas of the log: 1 (when zero), 3 or 5.
+	// Replicas of the log, at most 5. Zero takes what the log has; a new one has one then.
 	Replicas int
 	// Existing refuses to make the log when there is none.
 	Existing bool
@@ -50,7 +52,7 @@ func Connect(ctx context.Context, c ExternalConfig) (*Store, error) {
 		c.Logger = slog.Default()
 	}
 	if c.Replicas < 0 || c.Replicas > 5 {
-		return nil, fmt.Errorf("%d replicas: 1 to 5 are possible", c.Replicas)
+		return nil, fmt.Errorf("%d replicas: 1, 3 or 5 are useful", c.Replicas)
 	}
 	l, err := newLayout(c.Ledger, c.Categories)
 	if err != nil {
@@ -60,22 +62,37 @@ func Connect(ctx context.Context, c ExternalConfig) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	location, err := withoutCredentials(c.URL)
+	servers, location, err := serverURLs(c.URL)
 	if err != nil {
 		return nil, err
 	}
-	return newStore(ctx, setup{
-		layout: l, replicas: c.Replicas, existing: c.Existing, log: c.Logger, url: c.URL, options: options,
-		about: eventstore.Status{
-			Backend: "nats", Location: location, Ledger: c.Ledger, Durability: eventstore.Server,
-			Note: "an acknowledged event is as durable as the server's sync_interval and the stream's replicas make it",
-		},
+	s, err := newStore(ctx, setup{
+		layout: l, replicas: c.Replicas, existing: c.Existing, external: true, log: c.Logger, url: servers, options: options,
+		about: eventstore.Status{Backend: "nats", Location: location, Ledger: c.Ledger, Durability: eventstore.Server},
 	})
+	if err != nil {
+		return nil, err
+	}
+	s.about.Note = fmt.Sprintf("on disk in %d of %d servers when their sync_interval is always; with another, in their memory",
+		s.replicas()/2+1, s.replicas())
+	if limit := s.nc.MaxPayload(); limit < maxPayload {
+		c.Logger.Warn("the NATS server's max_payload is too small for the largest events, which are refused", "bytes", limit, "should_be", maxPayload)
+	}
+	return s, nil
 }
+
+// How soon a server that does not answer is taken for lost. It may be stopped or cut off while its address still answers.
+const (
+	pingInterval  = 2 * time.Second
+	dialPatience  = 2 * time.Second
+	reconnectWait = 250 * time.Millisecond
+)
 
 // connection is how to reach the server.
 func (c ExternalConfig) connection() ([]nats.Option, error) {
-	options := []nats.Option{nats.ReconnectWait(250 * time.Millisecond), nats.Timeout(patience / 2)}
+	options := []nats.Option{
+		nats.ReconnectWait(reconnectWait), nats.Timeout(dialPatience), nats.PingInterval(pingInterval), nats.MaxPingsOutstanding(1),
+	}
 	switch {
 	case c.CredentialsFile != "" && c.NKeyFile != "":
 		return nil, errors.New("give a credentials file or an nkey file, not both")
@@ -100,16 +117,34 @@ func (c ExternalConfig) connection() ([]nats.Option, error) {
 	return append(options, c.options...), nil
 }
 
-// withoutCredentials is a list of URLs as people may see it.
-func withoutCredentials(urls string) (string, error) {
-	var all []string
-	for u := range strings.SplitSeq(urls, ",") {
-		parsed, err := url.Parse(strings.TrimSpace(u))
-		if err != nil || parsed.Host == "" {
-			return "", errors.New("the URL of the NATS server is not like nats://host:port") // it may hold a password
+// serverURLs reads a list of servers. It returns the list as the client library wants it, and as people may see it.
+func serverURLs(list string) (all, shown string, err error) {
+	var urls, public []string
+	var first *url.URL
+	for item := range strings.SplitSeq(list, ",") {
+		item = strings.TrimSpace(item)
+		if first != nil && !strings.Contains(item, "://") {
+			item = first.Scheme + "://" + item
 		}
-		parsed.User = nil
-		all = append(all, parsed.String())
+		u, err := url.Parse(item)
+		if err != nil || u.Hostname() == "" || (u.Scheme != "nats" && u.Scheme != "tls") || strings.Trim(u.Path, "/") != "" {
+			return "", "", errors.New("the NATS servers are not written as nats://HOST:PORT,HOST:PORT or tls://…") // they may hold a password
+		}
+		if u.Port() == "" {
+			u.Host = net.JoinHostPort(u.Hostname(), "4222")
+		}
+		if first == nil {
+			first = u
+		}
+		if u.Scheme != first.Scheme {
+			return "", "", errors.New("the NATS servers must all be nats:// or all be tls://")
+		}
+		if u.User == nil {
+			u.User = first.User
+		}
+		urls = append(urls, u.String())
+		u.User = nil
+		public = append(public, u.String())
 	}
-	return strings.Join(all, ","), nil
+	return strings.Join(urls, ","), strings.Join(public, ","), nil
 }

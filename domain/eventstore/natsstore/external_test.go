@@ -100,7 +100,7 @@ func connectRig(t *testing.T, c ExternalConfig) *Store {
 	t.Helper()
 	r := &externalRig{config: c, cut: &cutter{}}
 	c.Logger = slog.New(slog.NewTextHandler(t.Output(), nil))
-	c.options = []nats.Option{nats.SetCustomDialer(dial{r.cut})}
+	c.options = append(c.options, nats.SetCustomDialer(dial{r.cut}))
 	s, err := Connect(t.Context(), c)
 	if err != nil {
 		t.Fatalf("connect: %v", err)
