@@ -73,8 +73,10 @@ func (s *Store) append(ctx context.Context, p proposal) (eventstore.Recorded, er
 	if !known && p.Expected == eventstore.NoStream {
 		at, known = noTail, true // most likely; the server will tell
 	}
+	base := noTail // the event that this one follows, once it is known
 	for attempt := 0; ; attempt++ {
 		if known && at.revision == p.Expected {
+			base = at
 			msg := encode(p.subject, p.Expected, at.seq, p.Event)
 			before := s.highest()
 			seq, err := onceOf(ctx, s, &s.telling, func(ctx context.Context) (uint64, error) { return s.publish(ctx, msg) })
@@ -97,7 +99,7 @@ func (s *Store) append(ctx context.Context, p proposal) (eventstore.Recorded, er
 		at, err = s.tailOf(ctx, p)
 		switch known = err == nil; {
 		case known && at.revision != p.Expected:
-			r, err := s.settle(ctx, p, at)
+			r, err := s.settle(ctx, p, at, base)
 			if err == nil || !open(err) || pause(ctx, attempt) != nil {
 				return r, err
 			}
@@ -135,13 +137,14 @@ func code(err error) jetstream.ErrorCode {
 	return 0
 }
 
-// settle decides about an event whose expectation is not the stream's tail: it stands already, or it is a conflict.
-func (s *Store) settle(ctx context.Context, p proposal, at tail) (eventstore.Recorded, error) {
+// settle decides about an event whose expectation is not the stream's tail: it stands already, or it is a conflict. The event
+// that it should follow is known, or noTail.
+func (s *Store) settle(ctx context.Context, p proposal, at, base tail) (eventstore.Recorded, error) {
 	conflict := &eventstore.ConflictError{Stream: p.Stream, Expected: p.Expected, Actual: at.revision}
 	if at.revision < p.Expected {
 		return eventstore.Recorded{}, s.confirmEnd(ctx, p, at, conflict)
 	}
-	r, err := s.byRevision(ctx, p, at, p.Expected+1)
+	r, err := s.byRevision(ctx, p, at, base)
 	if err != nil {
 		return eventstore.Recorded{}, err
 	}

@@ -108,7 +108,7 @@ func (s *Store) standing(ctx context.Context, ps []proposal, tails []tail, fresh
 		case !fresh:
 			return nil, nil, errStaleTails
 		default:
-			r, err := s.settle(ctx, p, tails[i])
+			r, err := s.settle(ctx, p, tails[i], noTail)
 			if err != nil {
 				return nil, nil, err
 			}
@@ -162,7 +162,7 @@ func (s *Store) tailsOf(ctx context.Context, ps []proposal) ([]tail, error) {
 			}
 		}
 	}
-	if !s.replicated {
+	if !s.external {
 		if err := s.askTails(ctx, subjects, ends); err != nil {
 			return nil, err
 		}

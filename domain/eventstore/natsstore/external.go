@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 
@@ -31,14 +32,19 @@ type ExternalConfig struct {
 	Replicas int
 	// Existing refuses to make the log when there is none.
 	Existing bool
-	// CredentialsFile holds a user's JWT and key, NKeyFile the seed of a key. At most one is set.
-	CredentialsFile, NKeyFile string
-	// CAFile holds the certificates to trust besides the system's; CertFile and KeyFile the client's own.
-	CAFile, CertFile, KeyFile string
+	Security
 	// Logger takes what the connection says; slog.Default when nil.
 	Logger *slog.Logger
 
 	options []nats.Option // for tests
+}
+
+// Security says as whom to connect, and whom to trust.
+type Security struct {
+	// CredentialsFile holds a user's JWT and key, NKeyFile the seed of a key. At most one is set.
+	CredentialsFile, NKeyFile string
+	// CAFile holds the certificates to trust in the place of the system's; CertFile and KeyFile the client's own.
+	CAFile, CertFile, KeyFile string
 }
 
 // Connect opens the log of a ledger in an external server, and makes it when there is none. Errors: eventstore.ErrUnavailable
@@ -58,11 +64,14 @@ func Connect(ctx context.Context, c ExternalConfig) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	options, err := c.connection()
+	options, err := c.Security.Options()
 	if err != nil {
 		return nil, err
 	}
-	servers, location, err := serverURLs(c.URL)
+	options = append(options,
+		nats.ReconnectWait(reconnectWait), nats.Timeout(dialPatience), nats.PingInterval(pingInterval), nats.MaxPingsOutstanding(1))
+	options = append(options, c.options...)
+	servers, location, err := ServerURLs(c.URL)
 	if err != nil {
 		return nil, err
 	}
@@ -88,43 +97,45 @@ const (
 	reconnectWait = 250 * time.Millisecond
 )
 
-// connection is how to reach the server.
-func (c ExternalConfig) connection() ([]nats.Option, error) {
-	options := []nats.Option{
-		nats.ReconnectWait(reconnectWait), nats.Timeout(dialPatience), nats.PingInterval(pingInterval), nats.MaxPingsOutstanding(1),
-	}
+// Options are the client library's for it. An error names the file that is of no use.
+func (s Security) Options() ([]nats.Option, error) {
+	var options []nats.Option
 	switch {
-	case c.CredentialsFile != "" && c.NKeyFile != "":
+	case s.CredentialsFile != "" && s.NKeyFile != "":
 		return nil, errors.New("give a credentials file or an nkey file, not both")
-	case c.CredentialsFile != "":
-		options = append(options, nats.UserCredentials(c.CredentialsFile))
-	case c.NKeyFile != "":
-		option, err := nats.NkeyOptionFromSeed(c.NKeyFile)
+	case s.CredentialsFile != "":
+		if _, err := os.ReadFile(s.CredentialsFile); err != nil {
+			return nil, fmt.Errorf("the credentials file: %w", err)
+		}
+		options = append(options, nats.UserCredentials(s.CredentialsFile))
+	case s.NKeyFile != "":
+		option, err := nats.NkeyOptionFromSeed(s.NKeyFile)
 		if err != nil {
 			return nil, fmt.Errorf("the nkey file: %w", err)
 		}
 		options = append(options, option)
 	}
-	if c.CAFile != "" {
-		options = append(options, nats.RootCAs(c.CAFile))
+	if s.CAFile != "" {
+		options = append(options, nats.RootCAs(s.CAFile))
 	}
-	if (c.CertFile == "") != (c.KeyFile == "") {
+	if (s.CertFile == "") != (s.KeyFile == "") {
 		return nil, errors.New("a client certificate needs both its file and its key's")
 	}
-	if c.CertFile != "" {
-		options = append(options, nats.ClientCert(c.CertFile, c.KeyFile))
+	if s.CertFile != "" {
+		options = append(options, nats.ClientCert(s.CertFile, s.KeyFile))
 	}
-	return append(options, c.options...), nil
+	return options, nil
 }
 
-// serverURLs reads a list of servers. It returns the list as the client library wants it, and as people may see it.
-func serverURLs(list string) (all, shown string, err error) {
+// ServerURLs reads a list of servers. It returns the list as the client library wants it, and as people may see it.
+func ServerURLs(list string) (all, shown string, err error) {
 	var urls, public []string
-	var first *url.URL
+	var scheme string
+	var user *url.Userinfo
 	for item := range strings.SplitSeq(list, ",") {
 		item = strings.TrimSpace(item)
-		if first != nil && !strings.Contains(item, "://") {
-			item = first.Scheme + "://" + item
+		if scheme != "" && !strings.Contains(item, "://") {
+			item = scheme + "://" + item
 		}
 		u, err := url.Parse(item)
 		if err != nil || u.Hostname() == "" || (u.Scheme != "nats" && u.Scheme != "tls") || strings.Trim(u.Path, "/") != "" {
@@ -133,14 +144,14 @@ func serverURLs(list string) (all, shown string, err error) {
 		if u.Port() == "" {
 			u.Host = net.JoinHostPort(u.Hostname(), "4222")
 		}
-		if first == nil {
-			first = u
+		if scheme == "" {
+			scheme, user = u.Scheme, u.User
 		}
-		if u.Scheme != first.Scheme {
+		if u.Scheme != scheme {
 			return "", "", errors.New("the NATS servers must all be nats:// or all be tls://")
 		}
 		if u.User == nil {
-			u.User = first.User
+			u.User = user
 		}
 		urls = append(urls, u.String())
 		u.User = nil

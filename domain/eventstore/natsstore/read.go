@@ -182,11 +182,20 @@ func (s *Store) tailOf(ctx context.Context, p proposal) (tail, error) {
 	return at, nil
 }
 
-// byRevision reads one event of a stream that ends at a tail, which is at that revision or above.
-func (s *Store) byRevision(ctx context.Context, p proposal, at tail, rev eventstore.Revision) (eventstore.Recorded, error) {
-	if at.revision == rev {
-		r, found, err := s.one(ctx, directRequest{Seq: at.seq})
-		if err == nil && !found {
+// byRevision reads the event at the place that a proposal is for, of a stream that ends at a tail, which is there or above.
+func (s *Store) byRevision(ctx context.Context, p proposal, at, base tail) (eventstore.Recorded, error) {
+	rev := p.Expected + 1
+	if at.revision == rev || base.revision == p.Expected {
+		req := directRequest{Seq: at.seq}
+		if at.revision > rev {
+			req = directRequest{Seq: base.seq + 1, NextFor: p.subject}
+		}
+		r, found, err := s.one(ctx, req)
+		switch {
+		case err != nil:
+		case !found && s.external:
+			err = errBehind // it was there just now
+		case !found, r.Revision != rev:
 			err = missing(p.Stream, rev)
 		}
 		return r, err

@@ -37,7 +37,7 @@ func wanted(l layout, replicas int) jetstream.StreamConfig {
 type difference struct {
 	setting       string
 	found, wanted any
-	edit          string // the flags of `nats stream edit` that put it right; empty when the server lets nobody change it
+	edit          string // the flags of `nats stream edit` that put it right; empty when none do
 }
 
 // mismatchError refuses a stream that is not as a ledger's must be. It says all that is wrong at once, and what to do.
@@ -54,7 +54,7 @@ func (e *mismatchError) Error() string {
 	for _, d := range e.differences {
 		fmt.Fprintf(&b, "\n  %s is %s, must be %s", d.setting, show(d.found), show(d.wanted))
 		if d.edit == "" {
-			b.WriteString("; that can't be changed")
+			b.WriteString("; nats stream edit can't change that")
 			final = true
 			continue
 		}
@@ -73,7 +73,9 @@ func (e *mismatchError) Error() string {
 func show(v any) string {
 	switch v := v.(type) {
 	case []string:
-		return strings.Join(v, ",")
+		if len(v) > 0 {
+			return strings.Join(v, ",")
+		}
 	case *jetstream.StreamSource:
 		if v != nil {
 			return "of " + v.Name
@@ -126,7 +128,7 @@ func differences(got, want jetstream.StreamConfig) []difference {
 		{"max_age", got.MaxAge, want.MaxAge, "--max-age=0s"},
 		{"max_msgs_per_subject", got.MaxMsgsPerSubject, want.MaxMsgsPerSubject, "--max-msgs-per-subject=-1"},
 		{"max_msg_size", got.MaxMsgSize, want.MaxMsgSize, "--max-msg-size=-1"},
-		{"max_consumers", got.MaxConsumers, want.MaxConsumers, ""},
+		{"max_consumers", got.MaxConsumers, want.MaxConsumers, "--max-consumers=0"},
 		{"consumer_limits", got.ConsumerLimits, want.ConsumerLimits, ""},
 		{"deny_delete", got.DenyDelete, want.DenyDelete, "--deny-delete"},
 		{"deny_purge", got.DenyPurge, want.DenyPurge, "--deny-purge"},
@@ -141,7 +143,7 @@ func differences(got, want jetstream.StreamConfig) []difference {
 		{"sealed", got.Sealed, want.Sealed, ""},
 		{"no_ack", got.NoAck, want.NoAck, "--ack"},
 		{"first_seq", max(got.FirstSeq, 1), max(want.FirstSeq, 1), ""},
-		{"mirror", got.Mirror, want.Mirror, ""},
+		{"mirror", got.Mirror, want.Mirror, "--no-mirror"},
 		{"sources", got.Sources, want.Sources, ""},
 		{"subject_transform", got.SubjectTransform, want.SubjectTransform, "--no-transform"},
 		{"republish", got.RePublish, want.RePublish, "--no-republish"},

@@ -20,6 +20,8 @@ type ClusterConfig struct {
 	// Divisible puts a proxy between any two servers, and between each server and its clients, so that it can be cut off. It
 	// costs speed.
 	Divisible bool
+	// Settings are more of each server's configuration.
+	Settings string
 }
 
 // Cluster is a cluster of nats-server processes on loopback. It is used by one goroutine.
@@ -54,7 +56,7 @@ func NewCluster(t testing.TB, c ClusterConfig) *Cluster {
 		urls = append(urls, "nats://"+front)
 		dir := t.TempDir()
 		config := fmt.Sprintf("server_name: n%d\nlisten: %q\nclient_advertise: %q\nmax_payload: 2MB\nmax_pending: 512MB\n", i, listen, front) +
-			fmt.Sprintf("jetstream { store_dir: %q, max_file_store: 10GB, sync_interval: %s }\n", dir, c.SyncInterval)
+			fmt.Sprintf("jetstream { store_dir: %q, max_file_store: 10GB, sync_interval: %s }\n", dir, c.SyncInterval) + c.Settings + "\n"
 		if c.Servers > 1 {
 			config += "cluster { name: test, " + cl.cluster(c, i, ports[c.Servers:], address) + " }\n"
 		}
