@@ -79,7 +79,7 @@ func (s *Store) append(ctx context.Context, p proposal) (eventstore.Recorded, er
 			base = at
 			msg := encode(p.subject, p.Expected, at.seq, p.Event)
 			before := s.highest()
-			seq, err := onceOf(ctx, s, &s.telling, func(ctx context.Context) (uint64, error) { return s.publish(ctx, msg) })
+			seq, err := onceOf(ctx, s, &s.telling, askPatience, func(ctx context.Context) (uint64, error) { return s.publish(ctx, msg) })
 			if err == nil && seq <= before {
 				err = s.lose(fmt.Errorf("%w: position %d was given twice", eventstore.ErrGap, seq))
 			}
@@ -115,7 +115,7 @@ func (s *Store) append(ctx context.Context, p proposal) (eventstore.Recorded, er
 func open(err error) bool {
 	for _, passing := range []error{
 		errLost, errNoAnswer, errBehind, nats.ErrNoResponders, nats.ErrReconnectBufExceeded, nats.ErrDisconnected,
-		nats.ErrConnectionReconnecting, jetstream.ErrNoStreamResponse,
+		nats.ErrConnectionReconnecting, nats.ErrTimeout, jetstream.ErrNoStreamResponse,
 	} {
 		if errors.Is(err, passing) {
 			return true

@@ -1,3 +1,5 @@
+//go:build unix
+
 package natsstore
 
 import (
@@ -7,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -18,73 +21,11 @@ import (
 	"github.com/orderledger/orderledger/domain/eventstore/natsstore/natstest"
 )
 
-var faults = flag.Int("faults", 2, "how many faults TestClusterUnderFaults makes, of the ten or so that it knows")
+var faults = flag.Int("faults", 2, "how many of natstest.Faults TestClusterUnderFaults makes, one after the other")
 
 // goesOnWithin is how soon every writer and every follower must go on after a fault that leaves most servers in touch, and
 // after the end of one that does not.
 const goesOnWithin = 10 * time.Second
-
-// fault breaks a cluster. It may return how that is ended; what a cluster can't go on without is ended before it must go on.
-type fault struct {
-	name string
-	make func(cl *natstest.Cluster, leader int) (end func())
-	ends bool // it must be ended before the log goes on
-}
-
-var clusterFaults = []fault{
-	{"the leader is killed", func(cl *natstest.Cluster, leader int) func() {
-		cl.Servers[leader].Kill()
-		return cl.Servers[leader].Restart
-	}, false},
-	{"the leader is cut off from the other servers alone", func(cl *natstest.Cluster, leader int) func() {
-		cl.CutFromPeers(leader)
-		return cl.Heal
-	}, true},
-	{"the leader is paused", func(cl *natstest.Cluster, leader int) func() {
-		cl.Servers[leader].Pause()
-		return cl.Servers[leader].Resume
-	}, true},
-	{"a follower is killed", func(cl *natstest.Cluster, leader int) func() {
-		follower := cl.Servers[(leader+1)%3]
-		follower.Kill()
-		return follower.Restart
-	}, false},
-	{"the leader is cut off from all", func(cl *natstest.Cluster, leader int) func() {
-		cl.Cut(leader)
-		return cl.Heal
-	}, true},
-	{"a follower is paused", func(cl *natstest.Cluster, leader int) func() {
-		follower := cl.Servers[(leader+1)%3]
-		follower.Pause()
-		return follower.Resume
-	}, false},
-	{"all are restarted, one by one", func(cl *natstest.Cluster, _ int) func() {
-		for _, s := range cl.Servers {
-			s.Stop()
-			s.Restart()
-		}
-		return func() {}
-	}, true},
-	{"a follower is cut off from all", func(cl *natstest.Cluster, leader int) func() {
-		cl.Cut((leader + 1) % 3)
-		return cl.Heal
-	}, false},
-	{"all are killed", func(cl *natstest.Cluster, _ int) func() {
-		for _, s := range cl.Servers {
-			s.Kill()
-		}
-		return func() {
-			for _, s := range cl.Servers {
-				s.Restart()
-			}
-		}
-	}, true},
-	{"two are cut off", func(cl *natstest.Cluster, leader int) func() {
-		cl.Cut(leader)
-		cl.Cut((leader + 1) % 3)
-		return cl.Heal
-	}, true},
-}
 
 // Two processes write and follow one log, to streams of their own and to one that they all contend for, while the cluster
 // under it breaks in every way. All goes on by itself; and in the end the log holds what was acknowledged, each event once and
@@ -106,6 +47,7 @@ func TestClusterUnderFaults(t *testing.T) {
 			g.Go(func() error { return c.writeAlone(ctx, s, fmt.Sprintf("order-%d-%d", process, w)) })
 		}
 		g.Go(func() error { return c.contend(ctx, s, fmt.Sprint("process ", process)) })
+		g.Go(func() error { return c.writeMany(ctx, s, fmt.Sprint("import ", process)) })
 		g.Go(func() error { return c.follow(ctx, s, fmt.Sprint("follower ", process), &seen[process]) })
 	}
 	c.mustGoOn(t, ctx, time.Now(), time.Minute, "the start")
@@ -113,20 +55,20 @@ func TestClusterUnderFaults(t *testing.T) {
 		for range 20 { // in peace
 			c.all(ctx, time.Now(), time.Now().Add(goesOnWithin))
 		}
-		f := clusterFaults[i%len(clusterFaults)]
+		f := natstest.Faults[i%len(natstest.Faults)]
 		began := time.Now()
-		end := f.make(cl, cl.Leader("shop"))
-		if f.ends {
+		end := f.Make(cl, cl.Leader("shop"))
+		if f.Ends {
 			// It lasts until somebody could have noticed.
 			c.stands(ctx, began.Add(goesOnWithin))
 			end()
 			began = time.Now()
-			c.mustGoOn(t, ctx, began, goesOnWithin, "the end of: "+f.name)
+			c.mustGoOn(t, ctx, began, goesOnWithin, "the end of: "+f.Name)
 			continue
 		}
-		c.mustGoOn(t, ctx, began, goesOnWithin, f.name)
+		c.mustGoOn(t, ctx, began, goesOnWithin, f.Name)
 		end()
-		c.mustGoOn(t, ctx, time.Now(), goesOnWithin, "the end of: "+f.name)
+		c.mustGoOn(t, ctx, time.Now(), goesOnWithin, "the end of: "+f.Name)
 	}
 	stop()
 	if err := g.Wait(); err != nil {
@@ -177,7 +119,7 @@ func (c *chaos) all(ctx context.Context, since, until time.Time) (late []string,
 		}
 		moved, lanes := c.moved, len(c.lanes)
 		c.mu.Unlock()
-		if len(late) == 0 && lanes == 10 {
+		if len(late) == 0 && lanes == 12 {
 			return nil, true
 		}
 		select {
@@ -234,6 +176,32 @@ func (c *chaos) writeAlone(ctx context.Context, s *Store, stream string) error {
 			return fmt.Errorf("%s, event %d: %w", stream, n, err)
 		}
 		c.went(stream, began)
+	}
+}
+
+// writeMany imports batches of new streams.
+func (c *chaos) writeMany(ctx context.Context, s *Store, name string) error {
+	for n := 0; ; n++ {
+		began := time.Now()
+		batch := make([]eventstore.Proposed, 5)
+		for i := range batch {
+			stream := fmt.Sprintf("order-%s-%d-%d", strings.ReplaceAll(name, " ", "-"), n, i)
+			batch[i] = eventstore.Proposed{Stream: stream, Expected: eventstore.NoStream, Event: testEvent(stream)}
+		}
+		recs, err := s.AppendMany(ctx, batch)
+		for errors.Is(err, eventstore.ErrUnavailable) && ctx.Err() == nil {
+			recs, err = s.AppendMany(ctx, batch)
+		}
+		for _, r := range recs {
+			err = errors.Join(err, c.ack(r))
+		}
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			return fmt.Errorf("%s, batch %d: %w", name, n, err)
+		}
+		c.went(name, began)
 	}
 }
 

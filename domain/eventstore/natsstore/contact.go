@@ -29,6 +29,11 @@ const (
 	// inTouch is how long ago a leader must have heard of a follower. Followers choose another leader only after they have
 	// not heard of the present one for four seconds.
 	inTouch = 3 * time.Second
+	// A short question has askSoon, so that soon after a leader is chosen it is asked; unless there has been no answer for
+	// patience: then the servers may be slow, and it has askLong. So has a page of events, which may be large. What waits for
+	// disks has askPatience.
+	askSoon = time.Second
+	askLong = 4 * time.Second
 	// moveOn is how long a server may answer nothing, or that there is no leader, before another one is tried. Choosing a
 	// new leader takes up to nine seconds, and trying another server then does no harm.
 	moveOn = 5 * time.Second
@@ -36,22 +41,33 @@ const (
 
 // contact remembers since when the server that the store is connected to has been of no use.
 type contact struct {
-	mu    sync.Mutex
-	since time.Time
+	mu      sync.Mutex
+	useless time.Time // zero: it is of use
+	moved   time.Time // when another server was last tried
 }
 
-// useless notes how an exchange ended, and says whether the server has been of no use for too long.
-func (c *contact) useless(err error) bool {
+// since is how long the server has been of no use.
+func (c *contact) since() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.useless.IsZero() {
+		return 0
+	}
+	return time.Since(c.useless)
+}
+
+// note notes how an exchange ended, and says whether it is time to try another server.
+func (c *contact) note(err error) (move bool) {
 	none := errors.Is(err, errNoAnswer) || errors.Is(err, errBehind) || errors.Is(err, nats.ErrNoResponders) || code(err) == codeUnavailable
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
 	case !none:
-		c.since = time.Time{}
-	case c.since.IsZero():
-		c.since = time.Now()
-	case time.Since(c.since) > moveOn:
-		c.since = time.Time{}
+		c.useless, c.moved = time.Time{}, time.Time{}
+	case c.useless.IsZero():
+		c.useless = time.Now()
+	case time.Since(c.useless) > moveOn && time.Since(c.moved) > moveOn:
+		c.moved = time.Now()
 		return true
 	}
 	return false
@@ -59,7 +75,7 @@ func (c *contact) useless(err error) bool {
 
 // heard is told how exchanges of one kind end, and moves to another server when this one seems to be cut off.
 func (s *Store) heard(c *contact, err error) {
-	if c.useless(err) && len(s.nc.Servers()) > 1 && s.nc.IsConnected() {
+	if c.note(err) && len(s.nc.Servers()) > 1 && s.nc.IsConnected() {
 		s.log.Warn("the NATS server is of no use now; another one is tried", "server", s.nc.ConnectedUrlRedacted(), "error", err)
 		if err := s.nc.ForceReconnect(); err != nil {
 			s.log.Warn("nats", "error", err)
@@ -70,15 +86,19 @@ func (s *Store) heard(c *contact, err error) {
 // once gives one question to an external server its own time, so that there is some left to repeat it: whoever was asked may
 // have died, and the question with it.
 func once[T any](ctx context.Context, s *Store, ask func(context.Context) (T, error)) (T, error) {
-	return onceOf(ctx, s, &s.asking, ask)
+	limit := askSoon
+	if s.asking.since() > patience {
+		limit = askLong
+	}
+	return onceOf(ctx, s, &s.asking, limit, ask)
 }
 
 // onceOf is once for exchanges of a kind: a leader that was cut off still answers questions, and acknowledges nothing.
-func onceOf[T any](ctx context.Context, s *Store, c *contact, exchange func(context.Context) (T, error)) (T, error) {
+func onceOf[T any](ctx context.Context, s *Store, c *contact, limit time.Duration, exchange func(context.Context) (T, error)) (T, error) {
 	if !s.external {
 		return exchange(ctx)
 	}
-	limited, cancel := context.WithTimeout(ctx, askPatience)
+	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	v, err := exchange(limited)
 	if ctx.Err() != nil {

@@ -28,6 +28,7 @@ func TestContractCluster(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a cluster of three servers is for the long run")
 	}
+	t.Parallel()
 	h := externalHarness(natstest.StartCluster(t, 3), 3)
 	h.Gap, h.Lacks = nil, map[string]string{"Gap": "three replicas would have to be damaged alike"}
 	storetest.Run(t, h)

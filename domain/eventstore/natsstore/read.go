@@ -193,6 +193,8 @@ func (s *Store) byRevision(ctx context.Context, p proposal, at, base tail) (even
 		r, found, err := s.one(ctx, req)
 		switch {
 		case err != nil:
+		case !found && at.revision == rev:
+			err = s.absent(ctx, at.seq)
 		case !found && s.external:
 			err = errBehind // it was there just now
 		case !found, r.Revision != rev:
@@ -300,7 +302,7 @@ func (s *Store) tryPage(ctx context.Context, subject string, at tail, known uint
 			end = max(end, uint64(r.Position))
 		}
 	}
-	a, err := once(ctx, s, func(ctx context.Context) (*answer, error) {
+	a, err := onceOf(ctx, s, &s.asking, askLong, func(ctx context.Context) (*answer, error) {
 		return s.ask(ctx, directRequest{NextFor: subject, Seq: at.seq + 1, Batch: pageEvents, MaxBytes: pageBytes})
 	})
 	if err != nil {

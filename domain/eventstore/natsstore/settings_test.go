@@ -95,6 +95,7 @@ func TestConnectRefusesWhatEndangersTheLog(t *testing.T) {
 
 // All that differs is said at once, and nothing else.
 func TestConnectNamesEveryDifference(t *testing.T) {
+	t.Parallel()
 	cl := natstest.NewCluster(t, natstest.ClusterConfig{Servers: 3})
 	js := manager(t, cl.URL)
 	c := wanted(layout{ledger: "shop", categories: []string{"order", "foreign"}}, 1)
@@ -122,6 +123,7 @@ If that is right, change it: nats stream edit shop --subjects=`+subjects+` --rep
 // The log's replicas are what was asked for when it was made; later, asking for others is refused, and asking for none takes
 // what there is.
 func TestReplicasAreNotChangedBySurprise(t *testing.T) {
+	t.Parallel()
 	cl := natstest.NewCluster(t, natstest.ClusterConfig{Servers: 3})
 	mustClose(t, connectRig(t, ExternalConfig{URL: cl.URL, Ledger: "shop", Replicas: 3}))
 	for _, wrong := range []int{1, 5} {
@@ -134,6 +136,16 @@ func TestReplicasAreNotChangedBySurprise(t *testing.T) {
 	st, err := s.Status(t.Context())
 	if err != nil || !strings.Contains(st.Note, "2 of 3 servers") {
 		t.Errorf("status: %+v, %v", st, err)
+	}
+}
+
+func TestServerVersions(t *testing.T) {
+	for version, fits := range map[string]bool{
+		"2.12.0": true, "2.12.0-RC.1": true, "2.15.2": true, "3.0.0": true, "2.11.9": false, "1.99.0": false, "": false, "dev": false,
+	} {
+		if atLeast(version, 2, 12) != fits {
+			t.Errorf("%q fits: %v", version, !fits)
+		}
 	}
 }
 

@@ -35,14 +35,15 @@ type Store struct {
 	log      *slog.Logger
 	url      string // with options, how to reach the server; see Dial
 	options  []nats.Option
-	below    func() error // closes what lies below the connection
+	below    func() error    // closes what lies below the connection
+	life     context.Context // until Close
+	end      context.CancelFunc
 
 	mu          sync.Mutex
 	closed      bool
 	lost        error         // set once, when the server has lost events that it once gave
 	lastSeen    witness       // the highest event that this process knows to be in the log
 	reconnected chan struct{} // closed, and replaced, when the connection is back
-	closing     chan struct{} // closed by Close
 	underway    sync.WaitGroup
 }
 
@@ -72,8 +73,9 @@ func newStore(ctx context.Context, c setup) (*Store, error) {
 	}
 	s := &Store{
 		layout: c.layout, tails: ts, external: c.external, about: c.about, log: c.log, url: c.url, options: c.options,
-		reconnected: make(chan struct{}), closing: make(chan struct{}), below: func() error { return nil },
+		reconnected: make(chan struct{}), below: func() error { return nil },
 	}
+	s.life, s.end = context.WithCancel(context.Background())
 	s.nc, err = nats.Connect(c.url, append(slices.Clip(c.options),
 		nats.Name("orderledger "+c.layout.ledger),
 		nats.MaxReconnects(-1),
@@ -235,7 +237,7 @@ func (s *Store) Close() error {
 		return nil
 	}
 	s.closed = true
-	close(s.closing)
+	s.end()
 	s.mu.Unlock()
 	s.underway.Wait()
 	if s.barrier != nil {

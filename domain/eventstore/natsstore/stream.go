@@ -15,12 +15,15 @@ import (
 // openPatience bounds the opening of the ledger's stream, once the server is there.
 const openPatience = 60 * time.Second
 
-// askPatience bounds one question that is asked again when there is no answer: a cluster without a leader gives none.
+// askPatience bounds one request that is repeated when there is no answer: a cluster without a leader gives none.
 const askPatience = 2 * time.Second
 
 // openStream opens the ledger's stream, makes it if there is none, and refuses one that does not keep the log's promises. Zero
 // replicas are as many as the stream has, one for a new stream.
 func openStream(ctx context.Context, js jetstream.JetStream, c setup) (jetstream.Stream, error) {
+	if v := js.Conn().ConnectedServerVersion(); !atLeast(v, 2, 12) {
+		return nil, fmt.Errorf("the NATS server is of version %s, and must be of 2.12 or later", v)
+	}
 	l, want := c.layout, wanted(c.layout, max(c.replicas, 1))
 	stream, err := findStream(ctx, js, want, c.existing)
 	if c.existing && errors.Is(err, jetstream.ErrStreamNotFound) {
@@ -46,6 +49,13 @@ func openStream(ctx context.Context, js jetstream.JetStream, c setup) (jetstream
 		return nil, fmt.Errorf("the stream %s: %w", l.ledger, err)
 	}
 	return stream, nil
+}
+
+// atLeast compares a server's version.
+func atLeast(version string, major, minor int) bool {
+	var has [2]int
+	_, err := fmt.Sscanf(version, "%d.%d.", &has[0], &has[1])
+	return err == nil && (has[0] > major || has[0] == major && has[1] >= minor)
 }
 
 // findStream finds the ledger's stream, or makes it unless it must exist. A server that has just started may need a while.

@@ -183,7 +183,7 @@ func (s *subscription) receive(ctx context.Context) (eventstore.Recorded, error)
 			return eventstore.Recorded{}, errStartOver
 		case <-quiet.C:
 			return eventstore.Recorded{}, errStartOver
-		case <-s.store.closing:
+		case <-s.store.life.Done():
 			return eventstore.Recorded{}, errClosed
 		case <-ctx.Done():
 			return eventstore.Recorded{}, ctx.Err()
@@ -224,7 +224,7 @@ func (s *subscription) take(ctx context.Context, m *nats.Msg) (eventstore.Record
 
 // explainMissing finds out whether the next event, which did not come, was lost on the way or from the log.
 func (s *subscription) explainMissing(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*askPatience)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	_, found, err := s.store.one(ctx, directRequest{Seq: s.last + 1})
 	switch {
@@ -261,7 +261,7 @@ func (s *subscription) start(ctx context.Context) error {
 		return err
 	}
 	defer end()
-	ctx, cancel := context.WithTimeout(ctx, 2*askPatience)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	s.fresh = s.store.whenReconnected()
 	s.due = 0
@@ -275,7 +275,7 @@ func (s *subscription) start(ctx context.Context) error {
 	if s.sub, err = s.store.nc.ChanSubscribe(inbox, s.msgs); err != nil {
 		return err
 	}
-	_, err = once(ctx, s.store, func(ctx context.Context) (jetstream.PushConsumer, error) {
+	_, err = onceOf(ctx, s.store, &s.store.asking, askPatience, func(ctx context.Context) (jetstream.PushConsumer, error) {
 		return s.store.js.CreatePushConsumer(ctx, s.store.layout.ledger, s.consumer(inbox))
 	})
 	return err

@@ -60,19 +60,10 @@ func (s *Store) onReconnect() {
 
 // confirm looks the witness up, until the server answers, the connection is lost again, or the store is closed.
 func (s *Store) confirm(w witness) {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	go func() {
-		select {
-		case <-s.closing:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
-	for attempt := 0; s.nc.IsConnected() && ctx.Err() == nil; attempt++ {
-		limited, stop := context.WithTimeout(ctx, patience)
+	for attempt := 0; s.nc.IsConnected() && s.life.Err() == nil; attempt++ {
+		limited, cancel := context.WithTimeout(s.life, patience)
 		err := s.same(limited, w)
-		stop()
+		cancel()
 		switch {
 		case err == nil:
 			return
@@ -80,7 +71,7 @@ func (s *Store) confirm(w witness) {
 			_ = s.lose(fmt.Errorf("after a reconnect: %w", err))
 			return
 		}
-		_ = pause(ctx, attempt) // the loop looks at the context
+		_ = pause(s.life, attempt) // the loop sees its end, too
 	}
 }
 

@@ -42,6 +42,9 @@ func NewCluster(t testing.TB, c ClusterConfig) *Cluster {
 		c.SyncInterval = "2m"
 	}
 	cl := &Cluster{t: t, routes: map[[2]int]*proxy{}}
+	if c.Divisible {
+		cl.divide(c.Servers) // first, or a proxy might take a port that was found free for a server
+	}
 	ports := freePorts(t, 2*c.Servers)
 	address := func(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
 	var urls []string
@@ -49,9 +52,7 @@ func NewCluster(t testing.TB, c ClusterConfig) *Cluster {
 		listen := address(ports[i])
 		front := listen
 		if c.Divisible {
-			p := startProxy(t, listen)
-			cl.clients = append(cl.clients, p)
-			front = p.address()
+			front = cl.clients[i].leadTo(listen)
 		}
 		urls = append(urls, "nats://"+front)
 		dir := t.TempDir()
@@ -66,6 +67,19 @@ func NewCluster(t testing.TB, c ClusterConfig) *Cluster {
 	return cl
 }
 
+// divide starts the proxies.
+func (cl *Cluster) divide(servers int) {
+	cl.t.Helper()
+	for i := range servers {
+		cl.clients = append(cl.clients, startProxy(cl.t))
+		for j := range servers {
+			if i != j {
+				cl.routes[[2]int{i, j}] = startProxy(cl.t)
+			}
+		}
+	}
+}
+
 // cluster is how a server reaches the others.
 func (cl *Cluster) cluster(c ClusterConfig, i int, ports []int, address func(int) string) string {
 	var routes []string
@@ -76,9 +90,7 @@ func (cl *Cluster) cluster(c ClusterConfig, i int, ports []int, address func(int
 			if i == j {
 				continue
 			}
-			p := startProxy(cl.t, to)
-			cl.routes[[2]int{i, j}] = p
-			to = p.address()
+			to = cl.routes[[2]int{i, j}].leadTo(to)
 			advertise = "advertise: \"127.0.0.1:1\", " // servers tell each other where they are: around the proxies
 		}
 		routes = append(routes, "nats-route://"+to)

@@ -9,29 +9,36 @@ import (
 // proxy hands bytes on between those who connect and a target, and holds them up when it is told.
 type proxy struct {
 	listener net.Listener
-	target   string
 	work     sync.WaitGroup
 
-	mu    sync.Mutex
-	open  chan struct{} // closed while bytes flow
-	held  bool
-	conns map[net.Conn]bool // nil when the proxy is closed
+	mu     sync.Mutex
+	target string
+	open   chan struct{} // closed while bytes flow
+	held   bool
+	conns  map[net.Conn]bool // nil when the proxy is closed
 }
 
-func startProxy(t testing.TB, target string) *proxy {
+// startProxy listens; leadTo must follow before anybody connects.
+func startProxy(t testing.TB) *proxy {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &proxy{listener: l, target: target, open: make(chan struct{}), conns: map[net.Conn]bool{}}
+	p := &proxy{listener: l, open: make(chan struct{}), conns: map[net.Conn]bool{}}
 	close(p.open)
 	p.work.Go(p.accept)
 	t.Cleanup(p.close)
 	return p
 }
 
-func (p *proxy) address() string { return p.listener.Addr().String() }
+// leadTo says where the proxy leads, and returns its own address.
+func (p *proxy) leadTo(target string) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.target = target
+	return p.listener.Addr().String()
+}
 
 func (p *proxy) hold() {
 	p.mu.Lock()
@@ -102,7 +109,10 @@ func (p *proxy) accept() {
 
 func (p *proxy) serve(client net.Conn) {
 	p.pass()
-	server, err := net.Dial("tcp", p.target)
+	p.mu.Lock()
+	target := p.target
+	p.mu.Unlock()
+	server, err := net.Dial("tcp", target)
 	if err != nil || !p.keep(server) {
 		p.end(client)
 		return
