@@ -30,8 +30,7 @@ const (
 	// not heard of the present one for four seconds.
 	inTouch = 3 * time.Second
 	// A short question has askSoon, so that soon after a leader is chosen it is asked; unless there has been no answer for
-	// patience: then the servers may be slow, and it has askLong. So has a page of events, which may be large. What waits for
-	// disks has askPatience.
+	// patience: then the servers may be slow, and it has askLong. What waits for disks has askPatience.
 	askSoon = time.Second
 	askLong = 4 * time.Second
 	// moveOn is how long a server may answer nothing, or that there is no leader, before another one is tried. Choosing a
@@ -152,5 +151,5 @@ func (s *Store) absent(ctx context.Context, seq uint64) error {
 	return fmt.Errorf("%w: position %d is missing", eventstore.ErrGap, seq)
 }
 
-// replicas is how many servers keep the log.
-func (s *Store) replicas() int { return s.stream.CachedInfo().Config.Replicas }
+// Replicas is how many servers kept the log when it was opened.
+func (s *Store) Replicas() int { return s.stream.CachedInfo().Config.Replicas }

@@ -83,7 +83,7 @@ func Connect(ctx context.Context, c ExternalConfig) (*Store, error) {
 		return nil, err
 	}
 	s.about.Note = fmt.Sprintf("on disk in %d of %d servers when their sync_interval is always; with another, in their memory",
-		s.replicas()/2+1, s.replicas())
+		s.Replicas()/2+1, s.Replicas())
 	if limit := s.nc.MaxPayload(); limit < maxPayload {
 		c.Logger.Warn("the NATS server's max_payload is too small for the largest events, which are refused", "bytes", limit, "should_be", maxPayload)
 	}
@@ -92,7 +92,7 @@ func Connect(ctx context.Context, c ExternalConfig) (*Store, error) {
 
 // How soon a server that does not answer is taken for lost. It may be stopped or cut off while its address still answers.
 const (
-	pingInterval  = 2 * time.Second
+	pingInterval  = time.Second // it is lost when two in a row are not answered
 	dialPatience  = 2 * time.Second
 	reconnectWait = 250 * time.Millisecond
 )

@@ -272,7 +272,7 @@ func (s *Store) nextPage(ctx context.Context, subject string, at tail, known uin
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for attempt := 0; ; attempt++ {
-		recs, follow, err := s.tryPage(ctx, subject, at, known)
+		recs, follow, err := s.tryPage(ctx, subject, at, known, attempt > 0)
 		if err == nil && len(recs) > 0 {
 			return recs, follow, s.durable(ctx, uint64(recs[len(recs)-1].Position))
 		}
@@ -290,8 +290,11 @@ func (s *Store) nextPage(ctx context.Context, subject string, at tail, known uin
 	}
 }
 
-// tryPage asks for a page once. No events, but more to follow: a replica that is behind has answered.
-func (s *Store) tryPage(ctx context.Context, subject string, at tail, known uint64) (recs []eventstore.Recorded, follow bool, err error) {
+// tryPage asks for a page once. No events, but more to follow: a replica that is behind has answered. Any replica may be asked,
+// and be one that answers nothing; so in a second attempt the leader is asked, for a page of one event.
+func (s *Store) tryPage(
+	ctx context.Context, subject string, at tail, known uint64, again bool,
+) (recs []eventstore.Recorded, follow bool, err error) {
 	end := max(at.seq, known)
 	if s.external {
 		r, found, err := s.one(ctx, directRequest{LastFor: subject})
@@ -302,7 +305,14 @@ func (s *Store) tryPage(ctx context.Context, subject string, at tail, known uint
 			end = max(end, uint64(r.Position))
 		}
 	}
-	a, err := onceOf(ctx, s, &s.asking, askLong, func(ctx context.Context) (*answer, error) {
+	if s.external && again {
+		r, found, err := s.one(ctx, directRequest{NextFor: subject, Seq: at.seq + 1})
+		if err != nil || !found {
+			return nil, end > at.seq, err
+		}
+		return []eventstore.Recorded{r}, uint64(r.Position) < end, nil
+	}
+	a, err := once(ctx, s, func(ctx context.Context) (*answer, error) {
 		return s.ask(ctx, directRequest{NextFor: subject, Seq: at.seq + 1, Batch: pageEvents, MaxBytes: pageBytes})
 	})
 	if err != nil {
