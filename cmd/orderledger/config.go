@@ -156,6 +156,7 @@ func natsRoles(raw any) map[string]domain.Role {
 type logSource struct {
 	data, store, ledger string
 	nats                app.NATS
+	replicas            int
 	create              bool // make the log when there is none
 }
 
@@ -165,6 +166,9 @@ func (s *logSource) flags(f *pflag.FlagSet) {
 	f.StringVar(&s.ledger, "ledger", app.Default().Ledger, "the log's name in the store")
 	for _, n := range natsFiles {
 		f.StringVar(n.in(&s.nats), n.flag, n.env(), n.usage)
+	}
+	if s.create {
+		f.IntVar(&s.replicas, "replicas", 0, "of the log, if it is made now in a NATS cluster: 3 or 5 (default 1)")
 	}
 }
 
@@ -185,7 +189,7 @@ func (s *logSource) config() (app.Config, error) {
 	case s.store == "memory" || s.store == "nats":
 		return c, wrongUse("--store %s: name a store by its URL, or a folder with --data", s.store)
 	default:
-		c.Store, c.NATS = s.store, s.nats
+		c.Store, c.NATS, c.Replicas, c.Existing = s.store, s.nats, s.replicas, !s.create
 	}
 	if err := c.Validate(); err != nil {
 		return c, usageError{err}

@@ -52,6 +52,9 @@ func TestSecuredNATS(t *testing.T) {
 			t.Errorf("without %s: exit %d: %s", missing, code, said)
 		}
 	}
+	if code, said := run("audit", "verify", "--store", url, "--ledger", "misspelt"); code != exitFailed || !strings.Contains(said, "there is no ledger misspelt") {
+		t.Errorf("a ledger that is not there: exit %d: %s", code, said)
+	}
 	if code, said := run("audit", "verify", "--store", url, "--nats-nkey-file", filepath.Join(t.TempDir(), "none")); code != exitFailed || !strings.Contains(said, "nkey file") {
 		t.Errorf("exit %d: %s", code, said)
 	}

@@ -83,7 +83,6 @@ type chaos struct {
 	acked map[eventstore.Position]eventstore.Recorded
 	lanes map[string]time.Time // when each writer and follower began what it last succeeded in
 	moved chan struct{}
-	wrong error
 }
 
 // went notes that a lane did something that it began at an instant.
