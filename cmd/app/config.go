@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -12,19 +13,19 @@ import (
 	"github.com/orderledger/orderledger/domain"
 	"github.com/orderledger/orderledger/domain/eventstore"
 	"github.com/orderledger/orderledger/domain/eventstore/esdbstore"
+	"github.com/orderledger/orderledger/domain/eventstore/natsstore"
 )
 
 // Config says how a ledger runs: the flags of `serve`, by their names.
 type Config struct {
 	Data        string // folder of the embedded log, the read models and the sandbox
-	Store       string // "nats" (embedded), nats://HOST:PORT[,…], esdb://HOST:PORT (or esdb+discover://), or "memory"
+	Store       string // "nats" (embedded), nats://HOST[:PORT][,…], esdb://HOST:PORT (or esdb+discover://), or "memory"
 	Ledger      string // the log's name
 	Listen      string // HOST:PORT of the HTTP server
 	Durability  string // "group" or "strict"; embedded store only
 	NATSListen  string // HOST:PORT where NATS clients may connect to the embedded server; empty: nowhere
-	NATSCreds   string // credentials file for an external NATS server
-	Replicas    int    // of the log in an external NATS cluster
 	ESDBCreds   string // file that holds user and password for EventStoreDB, in two lines; empty: those of Store
+	Replicas    int    // of the log in an external NATS cluster; 0: as many as it has, one when it is made
 	Stripe      string // "sandbox", "test" or "live"
 	StripeKey   string // file that holds Stripe's secret or restricted key
 	SandboxURL  string // a sandbox that is served elsewhere; empty: one of our own
@@ -33,6 +34,8 @@ type Config struct {
 	RateLimit   float64
 	LogLevel    string // debug, info, warn, error
 	LogFormat   string // text, json
+
+	NATS NATS // as whom to connect to an external NATS, and whom to trust
 
 	// StripeWebhookSecret is a file that holds what Stripe signs its webhooks with: the current secret and, in a second line,
 	// the one before it. Empty: no webhooks are taken, but the sandbox's own.
@@ -56,11 +59,14 @@ type Config struct {
 	Mail Mail
 }
 
+// NATS says as whom to connect to an external NATS, and whom to trust.
+type NATS = natsstore.Security
+
 // Default is what `serve` does without options.
 func Default() Config {
 	return Config{
 		Data: "orderledger-data", Store: "nats", Ledger: "orderledger", Listen: "127.0.0.1:8080",
-		Durability: string(eventstore.Group), Replicas: 1, Stripe: "sandbox", RateLimit: 10_000,
+		Durability: string(eventstore.Group), Stripe: "sandbox", RateLimit: 10_000,
 		LogLevel: "info", LogFormat: "text", PublicEvents: true, Mail: defaultMail(),
 	}
 }
@@ -118,6 +124,7 @@ func (c Config) Validate() error {
 			errs = append(errs, fmt.Errorf("%s.%s: %q is no role; use viewer, clerk, manager, auditor, store or admin", NATSRolesKey, account, role))
 		}
 	}
+	errs = append(errs, c.validateNATS()...)
 	oneOf("durability", c.Durability, string(eventstore.Group), string(eventstore.Strict))
 	oneOf("stripe", c.Stripe, "sandbox", "test", "live")
 	oneOf("log-level", c.LogLevel, "debug", "info", "warn", "error")
@@ -137,6 +144,35 @@ func (c Config) Validate() error {
 		errs = append(errs, errors.New("--rate-limit: must be above zero"))
 	}
 	return errors.Join(append(errs, c.Mail.validate())...)
+}
+
+// validateNATS looks at what says how to reach an external NATS, and what to keep there.
+func (c Config) validateNATS() (errs []error) {
+	if c.Replicas < 0 || c.Replicas > 5 {
+		errs = append(errs, fmt.Errorf("--replicas %d: use 1, 3 or 5", c.Replicas))
+	}
+	if !external(c.Store) {
+		if c.NATS != (NATS{}) {
+			errs = append(errs, errors.New("--nats-…-file: only an external NATS (--store nats://HOST:PORT) needs it"))
+		}
+		return errs
+	}
+	if _, _, err := natsstore.ServerURLs(c.Store); err != nil {
+		errs = append(errs, fmt.Errorf("--store: %w", err))
+	}
+	return errs
+}
+
+// StoreLocation is what the store's Status will say of where the log is.
+func (c Config) StoreLocation() (string, error) {
+	switch {
+	case c.Store == "nats":
+		return filepath.Abs(filepath.Join(c.Data, "log"))
+	case external(c.Store):
+		_, location, err := natsstore.ServerURLs(c.Store)
+		return location, err
+	}
+	return PublicStore(c.Store), nil
 }
 
 func external(store string) bool {

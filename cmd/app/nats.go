@@ -126,7 +126,7 @@ func (a *App) openNATS() error {
 	}
 	a.nats.publisher, err = outevents.New(outevents.Config{
 		Log: a.store, Codec: a.codec, JetStream: js, Ledger: a.config.Ledger, Stream: natsstore.PublicStream(a.config.Ledger),
-		Source: "urn:orderledger:" + a.config.Ledger, Replicas: a.config.Replicas, CustomerData: a.config.PublicCustomerData, Logger: a.log,
+		Source: "urn:orderledger:" + a.config.Ledger, Replicas: a.nats.store.Replicas(), CustomerData: a.config.PublicCustomerData, Logger: a.log,
 	})
 	return err
 }

@@ -42,7 +42,7 @@ func openLog(ctx context.Context, c Config, log *slog.Logger, fatal func(error),
 		return openESDB(ctx, c, log)
 	case external(c.Store):
 		return natsstore.Connect(ctx, natsstore.ExternalConfig{
-			URL: c.Store, Ledger: c.Ledger, Replicas: c.Replicas, Existing: c.Existing, CredentialsFile: c.NATSCreds, Logger: log,
+			URL: c.Store, Ledger: c.Ledger, Replicas: c.Replicas, Existing: c.Existing, Security: c.NATS, Logger: log,
 		})
 	}
 	return natsstore.OpenEmbedded(ctx, natsstore.EmbeddedConfig{

@@ -32,14 +32,16 @@ var others = []string{"server", "token-file"}
 func serveFlags(f *pflag.FlagSet) {
 	d := app.Default()
 	f.String("data", d.Data, "folder of the log, the read models and the sandbox")
-	f.String("store", d.Store, "the log: nats (embedded), nats://HOST:PORT, esdb://HOST:PORT (EventStoreDB, KurrentDB) or memory")
+	f.String("store", d.Store, "the log: nats (embedded), nats://HOST:PORT[,HOST:PORT…], esdb://HOST:PORT (EventStoreDB, KurrentDB) or memory")
 	f.String("ledger", d.Ledger, "the log's name in the store")
 	f.String("listen", d.Listen, "HOST:PORT to serve on")
 	f.String("durability", d.Durability, "of the embedded store: group (one barrier for all who wait) or strict (one fsync each)")
 	f.String("nats-listen", d.NATSListen, "HOST:PORT where NATS clients may reach the ledger with an embedded store (default off)")
-	f.String("nats-creds-file", d.NATSCreds, "credentials for an external NATS")
+	for _, n := range natsFiles {
+		f.String(n.flag, "", n.usage)
+	}
 	f.String("esdb-credentials-file", d.ESDBCreds, "file that holds user and password for EventStoreDB, in two lines (default those of --store)")
-	f.Int("replicas", d.Replicas, "of the log, in an external NATS cluster")
+	f.Int("replicas", d.Replicas, "of the log in an external NATS cluster: 3 or 5 (default what it has; a new one has 1)")
 	f.String("stripe", d.Stripe, "who takes the money: sandbox (nobody), test or live")
 	f.String("stripe-key-file", d.StripeKey, "file that holds Stripe's key")
 	f.Bool("reconcile-first", d.ReconcileFirst, "compare the whole ledger with Stripe before anything is asked of it; say this after a restore")
@@ -54,6 +56,23 @@ func serveFlags(f *pflag.FlagSet) {
 	mailFlags(f, d.Mail)
 	f.String("log-level", d.LogLevel, "debug, info, warn or error")
 	f.String("log-format", d.LogFormat, "text or json")
+}
+
+// natsFile is a flag that says how to reach an external NATS.
+type natsFile struct {
+	flag, usage string
+	in          func(*app.NATS) *string
+}
+
+// env is what the environment says, for tools; serve reads it together with the rest.
+func (n natsFile) env() string { return env(strings.ToUpper(strings.ReplaceAll(n.flag, "-", "_")), "") }
+
+var natsFiles = []natsFile{
+	{"nats-creds-file", "credentials for an external NATS", func(s *app.NATS) *string { return &s.CredentialsFile }},
+	{"nats-nkey-file", "seed of the nkey for an external NATS", func(s *app.NATS) *string { return &s.NKeyFile }},
+	{"nats-ca-file", "certificates that an external NATS is trusted by (default the system's)", func(s *app.NATS) *string { return &s.CAFile }},
+	{"nats-cert-file", "our own certificate for an external NATS", func(s *app.NATS) *string { return &s.CertFile }},
+	{"nats-key-file", "the key of our own certificate", func(s *app.NATS) *string { return &s.KeyFile }},
 }
 
 // readConfig puts serve's configuration together: a flag beats the environment beats the file beats the default. Keys and
@@ -98,15 +117,17 @@ func readConfig(flags *pflag.FlagSet, path string, environ []string) (app.Config
 	}
 	c := app.Config{
 		Data: k.String("data"), Store: k.String("store"), Ledger: k.String("ledger"), Listen: k.String("listen"),
-		Durability: k.String("durability"), NATSListen: k.String("nats-listen"), NATSCreds: k.String("nats-creds-file"),
-		ESDBCreds: k.String("esdb-credentials-file"),
-		Replicas:  k.Int("replicas"), Stripe: k.String("stripe"), StripeKey: k.String("stripe-key-file"),
+		Durability: k.String("durability"), NATSListen: k.String("nats-listen"), ESDBCreds: k.String("esdb-credentials-file"),
+		Replicas: k.Int("replicas"), Stripe: k.String("stripe"), StripeKey: k.String("stripe-key-file"),
 		SandboxURL: k.String("sandbox-url"), NoAnonymous: k.Bool("no-anonymous"), RateLimit: k.Float64("rate-limit"),
 		LogLevel: k.String("log-level"), LogFormat: k.String("log-format"),
 		StripeWebhookSecret: k.String("stripe-webhook-secret-file"), ReconcileFirst: k.Bool("reconcile-first"),
 		WebhookAllowPrivate: k.Bool("webhook-allow-private"), WebhookKey: k.String("webhook-key-file"),
 		PublicEvents: k.Bool("public-events"), PublicCustomerData: k.Bool("public-customer-data"),
 		NATSRoles: natsRoles(k.Raw()[app.NATSRolesKey]), Mail: readMail(k),
+	}
+	for _, n := range natsFiles {
+		*n.in(&c.NATS) = k.String(n.flag)
 	}
 	var err error
 	c.Manufacturers, err = manufacturer.Parse(k.Raw()[manufacturer.Key])
@@ -136,14 +157,22 @@ func natsRoles(raw any) map[string]domain.Role {
 type logSource struct {
 	data, store, ledger string
 	esdbCreds           string
+	nats                app.NATS
+	replicas            int
 	create              bool // make the log when there is none
 }
 
 func (s *logSource) flags(f *pflag.FlagSet) {
 	f.StringVar(&s.data, "data", "", "look at a stopped ledger in this folder, instead of the server")
-	f.StringVar(&s.store, "store", "", "look at the log in this store (nats://HOST:PORT, esdb://HOST:PORT), instead of the server")
+	f.StringVar(&s.store, "store", "", "look at the log in this store (nats://HOST:PORT[,HOST:PORT…], esdb://HOST:PORT), instead of the server")
 	f.StringVar(&s.esdbCreds, "esdb-credentials-file", "", "file that holds user and password for EventStoreDB, in two lines")
 	f.StringVar(&s.ledger, "ledger", app.Default().Ledger, "the log's name in the store")
+	for _, n := range natsFiles {
+		f.StringVar(n.in(&s.nats), n.flag, n.env(), n.usage)
+	}
+	if s.create {
+		f.IntVar(&s.replicas, "replicas", 0, "of the log, if it is made now in a NATS cluster: 3 or 5 (default 1)")
+	}
 }
 
 // direct says whether the log is to be opened, and not asked for at the server.
@@ -163,7 +192,7 @@ func (s *logSource) config() (app.Config, error) {
 	case s.store == "memory" || s.store == "nats":
 		return c, wrongUse("--store %s: name a store by its URL, or a folder with --data", s.store)
 	default:
-		c.Store = s.store
+		c.Store, c.NATS, c.Replicas, c.Existing = s.store, s.nats, s.replicas, !s.create
 	}
 	if err := c.Validate(); err != nil {
 		return c, usageError{err}

@@ -145,19 +145,18 @@ func (c *cli) sameLog(ctx context.Context, open eventstore.Store, other app.Conf
 	if err != nil {
 		return false, fmt.Errorf("the source: %w", err)
 	}
-	location := app.PublicStore(other.Store)
-	if other.Store == "nats" {
-		if location, err = filepath.Abs(filepath.Join(other.Data, "log")); err != nil {
-			return false, err
-		}
+	location, err := other.StoreLocation()
+	if err != nil {
+		return false, err
 	}
 	return st.Location == location && (other.Store == "nats" || st.Ledger == other.Ledger), nil
 }
 
 // place is a store on the command line: its URL, and what goes with it.
 type place struct {
-	flag, url, ledger, creds, esdbCreds string
-	replicas                            int
+	flag, url, ledger, esdbCreds string
+	nats                         app.NATS
+	replicas                     int
 }
 
 func (p *place) flags(f *pflag.FlagSet, what, which string) {
@@ -168,14 +167,16 @@ func (p *place) flags(f *pflag.FlagSet, what, which string) {
 	} else {
 		f.StringVar(&p.ledger, "to-ledger", "", "the log's name in the target (default as in the source)")
 	}
-	f.StringVar(&p.creds, p.flag+"-nats-creds-file", d.NATSCreds, "credentials for the "+which+", an external NATS")
+	for _, n := range natsFiles {
+		f.StringVar(n.in(&p.nats), p.flag+"-"+n.flag, n.env(), "of the "+which+": "+n.usage)
+	}
 	f.StringVar(&p.esdbCreds, p.flag+"-esdb-credentials-file", d.ESDBCreds, "user and password for the "+which+", an EventStoreDB, in two lines")
-	f.IntVar(&p.replicas, p.flag+"-replicas", d.Replicas, "of the log in the "+which+", a NATS cluster")
+	f.IntVar(&p.replicas, p.flag+"-replicas", d.Replicas, "of the log in the "+which+", a NATS cluster: 3 or 5 (default what it has; a new one has 1)")
 }
 
 func (p *place) config(command string) (app.Config, error) {
 	c := app.Default()
-	c.Ledger, c.NATSCreds, c.ESDBCreds, c.Replicas, c.LogLevel = p.ledger, p.creds, p.esdbCreds, p.replicas, "error"
+	c.Ledger, c.ESDBCreds, c.Replicas, c.LogLevel = p.ledger, p.esdbCreds, p.replicas, "error"
 	dir, isFile := strings.CutPrefix(p.url, "file:")
 	switch {
 	case p.url == "":
@@ -197,7 +198,7 @@ func (p *place) config(command string) (app.Config, error) {
 			return c, wrongUse("--%s %q: name a data folder or a store that logs are kept in, such as nats://HOST:PORT: %w", p.flag,
 				app.PublicStore(p.url), err)
 		}
-		c.Store = p.url
+		c.Store, c.NATS = p.url, p.nats
 	default:
 		c.Data = p.url
 	}

@@ -347,6 +347,9 @@ func TestConfigurationComesFromFlagThenEnvironmentThenFile(t *testing.T) {
 		"an unknown variable":    {env: []string{"ORDERLEDGER_LEGDER=x"}},
 		"a bad value":            {file: "durability: none\n"},
 		"what is not YAML":       {file: "{"},
+		"too many replicas":      {env: []string{"ORDERLEDGER_REPLICAS=9"}},
+		"servers of two kinds":   {file: "store: nats://a,tls://b\n"},
+		"TLS for our own store":  {file: "nats-ca-file: ca.pem\n"},
 		"the file within itself": {file: "config: other.yaml\n"},
 	} {
 		write(bad.file)

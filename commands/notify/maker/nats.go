@@ -1,6 +1,7 @@
 package maker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -13,15 +14,17 @@ import (
 
 // Nats publishes on manufacturers' subjects. It connects when there is something to say, and stays connected.
 type Nats struct {
-	url, creds string // for manufacturers that name no server of their own
+	url     string // for manufacturers that name no server of their own
+	options []nats.Option
 
 	mu    sync.Mutex
 	conns map[[2]string]jetstream.JetStream
 }
 
-// NewNats returns a publisher; the server is the log's own, empty where that is none that others could reach.
-func NewNats(url, credentialsFile string) *Nats {
-	return &Nats{url: url, creds: credentialsFile, conns: map[[2]string]jetstream.JetStream{}}
+// NewNats returns a publisher; the server is the log's own, reached with the options, and empty where that is none that others
+// could reach.
+func NewNats(url string, options ...nats.Option) *Nats {
+	return &Nats{url: url, options: options, conns: map[[2]string]jetstream.JetStream{}}
 }
 
 // Publish implements Publisher.
@@ -39,11 +42,14 @@ func (n *Nats) Publish(ctx context.Context, to manufacturer.Contact, id, mediaTy
 
 func (n *Nats) connect(to manufacturer.Contact) (jetstream.JetStream, error) {
 	url, creds := to.NATSURL, to.NATSCredsFile
-	if url == "" {
-		url, creds = n.url, n.creds
-	}
-	if url == "" {
+	options := []nats.Option{nats.Name("orderledger manufacturers"), nats.MaxReconnects(-1)}
+	switch {
+	case url == "" && n.url == "":
 		return nil, errors.New("there is no NATS server")
+	case url == "":
+		options = append(options, n.options...)
+	case creds != "":
+		options = append(options, nats.UserCredentials(creds))
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -51,11 +57,7 @@ func (n *Nats) connect(to manufacturer.Contact) (jetstream.JetStream, error) {
 	if js, ok := n.conns[key]; ok {
 		return js, nil
 	}
-	options := []nats.Option{nats.Name("orderledger manufacturers"), nats.MaxReconnects(-1)}
-	if creds != "" {
-		options = append(options, nats.UserCredentials(creds))
-	}
-	conn, err := nats.Connect(url, options...)
+	conn, err := nats.Connect(cmp.Or(url, n.url), options...)
 	if err != nil {
 		return nil, err
 	}

@@ -90,7 +90,7 @@ func TestPublish(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	p := maker.NewNats(s.ClientURL(), "")
+	p := maker.NewNats(s.ClientURL())
 	t.Cleanup(p.Close)
 	to := manufacturer.Contact{NATSSubject: "acme.missed"}
 	if err := p.Publish(ctx, to, "id-1", maker.MediaType, []byte(`{}`)); err == nil {
@@ -122,7 +122,7 @@ func TestPublish(t *testing.T) {
 	if err != nil || !json.Valid(got.Data) || got.Header.Get("Content-Type") != maker.MediaType || got.Header.Get("Nats-Msg-Id") != "id-1" {
 		t.Errorf("%+v, %v", got, err)
 	}
-	none := maker.NewNats("", "")
+	none := maker.NewNats("")
 	t.Cleanup(none.Close)
 	if err := none.Publish(ctx, to, "id-2", maker.MediaType, nil); err == nil {
 		t.Error("there is no server")

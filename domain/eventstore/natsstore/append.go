@@ -1,6 +1,7 @@
 package natsstore
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -72,10 +73,16 @@ func (s *Store) append(ctx context.Context, p proposal) (eventstore.Recorded, er
 	if !known && p.Expected == eventstore.NoStream {
 		at, known = noTail, true // most likely; the server will tell
 	}
+	base := noTail // the event that this one follows, once it is known
 	for attempt := 0; ; attempt++ {
 		if known && at.revision == p.Expected {
+			base = at
 			msg := encode(p.subject, p.Expected, at.seq, p.Event)
-			seq, err := s.publish(ctx, msg)
+			before := s.highest()
+			seq, err := onceOf(ctx, s, &s.telling, askPatience, func(ctx context.Context) (uint64, error) { return s.publish(ctx, msg) })
+			if err == nil && seq <= before {
+				err = s.lose(fmt.Errorf("%w: position %d was given twice", eventstore.ErrGap, seq))
+			}
 			if err == nil {
 				return s.recorded(p, seq, msg.Data), nil
 			}
@@ -92,7 +99,11 @@ func (s *Store) append(ctx context.Context, p proposal) (eventstore.Recorded, er
 		at, err = s.tailOf(ctx, p)
 		switch known = err == nil; {
 		case known && at.revision != p.Expected:
-			return s.settle(ctx, p, at)
+			r, err := s.settle(ctx, p, at, base)
+			if err == nil || !open(err) || pause(ctx, attempt) != nil {
+				return r, err
+			}
+			known = false
 		case known:
 		case !open(err) || pause(ctx, attempt) != nil:
 			return eventstore.Recorded{}, err
@@ -102,9 +113,13 @@ func (s *Store) append(ctx context.Context, p proposal) (eventstore.Recorded, er
 
 // open says that an error leaves it open whether the event stands, or may stand after a repetition.
 func open(err error) bool {
-	if errors.Is(err, errLost) || errors.Is(err, nats.ErrNoResponders) ||
-		errors.Is(err, nats.ErrReconnectBufExceeded) || errors.Is(err, nats.ErrDisconnected) {
-		return true
+	for _, passing := range []error{
+		errLost, errNoAnswer, errBehind, nats.ErrNoResponders, nats.ErrReconnectBufExceeded, nats.ErrDisconnected,
+		nats.ErrConnectionReconnecting, nats.ErrTimeout, jetstream.ErrNoStreamResponse,
+	} {
+		if errors.Is(err, passing) {
+			return true
+		}
 	}
 	switch code(err) {
 	case codeWrongLast, codeInFlight, codeUnavailable, codeTooManyAsking, codeBatchLost, codeTooManyBatch:
@@ -122,13 +137,14 @@ func code(err error) jetstream.ErrorCode {
 	return 0
 }
 
-// settle decides about an event whose expectation is not the stream's tail: it stands already, or it is a conflict.
-func (s *Store) settle(ctx context.Context, p proposal, at tail) (eventstore.Recorded, error) {
+// settle decides about an event whose expectation is not the stream's tail: it stands already, or it is a conflict. The event
+// that it should follow is known, or noTail.
+func (s *Store) settle(ctx context.Context, p proposal, at, base tail) (eventstore.Recorded, error) {
 	conflict := &eventstore.ConflictError{Stream: p.Stream, Expected: p.Expected, Actual: at.revision}
 	if at.revision < p.Expected {
-		return eventstore.Recorded{}, conflict
+		return eventstore.Recorded{}, s.confirmEnd(ctx, p, at, conflict)
 	}
-	r, err := s.byRevision(ctx, p, at, p.Expected+1)
+	r, err := s.byRevision(ctx, p, at, base)
 	if err != nil {
 		return eventstore.Recorded{}, err
 	}
@@ -136,6 +152,22 @@ func (s *Store) settle(ctx context.Context, p proposal, at tail) (eventstore.Rec
 		return eventstore.Recorded{}, conflict
 	}
 	return r, s.durable(ctx, uint64(r.Position))
+}
+
+// confirmEnd returns a conflict with a writer who expects more than the stream seems to have, once it is certain that it
+// has no more.
+func (s *Store) confirmEnd(ctx context.Context, p proposal, at tail, conflict error) error {
+	if !s.external {
+		return conflict
+	}
+	if _, err := s.info(ctx); err != nil {
+		return err
+	}
+	again, err := s.tailOf(ctx, p)
+	if err == nil && again == at {
+		return conflict
+	}
+	return cmp.Or(err, errBehind)
 }
 
 // publish sends one event and returns its sequence once it is acknowledged and durable. With a barrier, the barrier answers

@@ -3,6 +3,7 @@ package natsstore
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/synadia-io/orbit.go/jetstreamext"
@@ -108,7 +109,7 @@ func (s *Store) standing(ctx context.Context, ps []proposal, tails []tail, fresh
 		case !fresh:
 			return nil, nil, errStaleTails
 		default:
-			r, err := s.settle(ctx, p, tails[i])
+			r, err := s.settle(ctx, p, tails[i], noTail)
 			if err != nil {
 				return nil, nil, err
 			}
@@ -122,6 +123,9 @@ func (s *Store) standing(ctx context.Context, ps []proposal, tails []tail, fresh
 // would compare it with what is there before the batch, all or none of which is applied.
 var inBatch = tail{revision: -2}
 
+// batchPatience is what each event of a batch adds to the time that an external server has for it.
+const batchPatience = 5 * time.Millisecond
+
 // publishMany publishes the events at the given indexes as one atomic batch, and fills in their records once it is durable.
 func (s *Store) publishMany(ctx context.Context, ps []proposal, tails []tail, indexes []int, recs []eventstore.Recorded) error {
 	msgs := make([]*nats.Msg, len(indexes))
@@ -131,7 +135,10 @@ func (s *Store) publishMany(ctx context.Context, ps []proposal, tails []tail, in
 			delete(msgs[i].Header, headerExpected)
 		}
 	}
-	ack, err := jetstreamext.PublishMsgBatch(ctx, s.js, msgs)
+	limit := askPatience + time.Duration(len(msgs))*batchPatience
+	ack, err := onceOf(ctx, s, &s.telling, limit, func(ctx context.Context) (*jetstreamext.BatchAck, error) {
+		return jetstreamext.PublishMsgBatch(ctx, s.js, msgs, jetstreamext.BatchFlowControl{AckFirst: true, AckTimeout: askPatience})
+	})
 	if err != nil {
 		return err
 	}
@@ -155,14 +162,14 @@ func (s *Store) tailsOf(ctx context.Context, ps []proposal) ([]tail, error) {
 		}
 		ends[p.Stream] = noTail
 		subjects = append(subjects, p.subject)
-		if s.replicated {
+		if s.external {
 			var err error
 			if ends[p.Stream], err = s.tailOf(ctx, p); err != nil {
 				return nil, err
 			}
 		}
 	}
-	if !s.replicated {
+	if !s.external {
 		if err := s.askTails(ctx, subjects, ends); err != nil {
 			return nil, err
 		}

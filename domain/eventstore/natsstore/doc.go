@@ -29,4 +29,23 @@
 // subscribers given the events, and Head moved. A barrier that fails is the end: nothing more is acknowledged, and OnFatal
 // is called so that the program stops. With Strict the server calls fsync for each event before it acknowledges. An external
 // server guarantees what its own settings say.
+//
+// # In a cluster
+//
+// The leader acknowledges an event when most servers have it, and each server holds it from then on: no reader or subscriber
+// sees an event that could still be lost with one server. But any server may be behind: a follower by a moment; and a leader
+// that was cut off from the others, for up to twenty seconds, by all that happened meanwhile. Therefore:
+//
+//   - A stream is read from any server by direct get, up to the end that the leader says, and at least as far as this process
+//     knows; so a process reads what it appended. Another process, whose server was cut off together with the old leader, may
+//     read an older end for those seconds. What it decides from that can't be appended.
+//   - The end of the log, a gap, and that a writer expects more than there is, are believed only of a leader that is in touch
+//     with most of its followers. From others it is ErrUnavailable.
+//   - An append that is not acknowledged in two seconds, and a short question that is not answered in one, are repeated for ten; and
+//     when the server has been of no use for five, another one is tried. After a leader's death the others take four to nine
+//     seconds to choose the next one, which can't be made shorter from here.
+//   - 10164 (another append to the subject is not decided yet) means again, with the same expectation; 10071 (the subject's last
+//     message is another one) means that the truth is read, as it is whenever an answer is lost.
+//   - A new append never stands before what the process has seen. One that does shows that the cluster has lost events, and the
+//     store is of no use from then on.
 package natsstore

@@ -148,7 +148,7 @@ func (e *embedded) open(ctx context.Context) (*Store, error) {
 		Backend: "nats-embedded", Location: dir, Ledger: e.layout.ledger, Durability: e.config.Durability, Note: note,
 	}
 	s, err := newStore(ctx, setup{
-		layout: e.layout, about: about, log: c.Logger, options: e.connection(), alone: true,
+		layout: e.layout, about: about, log: c.Logger, options: e.connection(),
 	})
 	if err != nil {
 		return nil, err

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"sync"
 	"testing"
 
@@ -92,6 +93,8 @@ type cutter struct {
 	below nats.InProcessConnProvider
 	mu    sync.Mutex
 	armed []byte
+	codes map[string]int // errors that the server answered
+	then  func()         // called when it has struck
 }
 
 func (c *cutter) arm(text string) {
@@ -108,8 +111,38 @@ func (c *cutter) strikes(b []byte) bool {
 		return false
 	}
 	c.armed = nil
+	if c.then != nil {
+		c.then()
+	}
 	return true
 }
+
+// onStrike has something done when it strikes.
+func (c *cutter) onStrike(then func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.then = then
+}
+
+// answered is how often the server answered with an error code, as far as it came in one piece.
+func (c *cutter) answered(code string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.codes[code]
+}
+
+func (c *cutter) count(b []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, m := range errCode.FindAllSubmatch(b, -1) {
+		if c.codes == nil {
+			c.codes = map[string]int{}
+		}
+		c.codes[string(m[1])]++
+	}
+}
+
+var errCode = regexp.MustCompile(`"err_code":(\d+)`)
 
 func (c *cutter) InProcessConn() (net.Conn, error) {
 	conn, err := c.below.InProcessConn()
@@ -123,6 +156,7 @@ type cutConn struct {
 
 func (c cutConn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
+	c.cut.count(b[:n])
 	if c.cut.strikes(b[:n]) {
 		return 0, c.Conn.Close()
 	}

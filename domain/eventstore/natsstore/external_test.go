@@ -28,6 +28,7 @@ func TestContractCluster(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a cluster of three servers is for the long run")
 	}
+	t.Parallel()
 	h := externalHarness(natstest.StartCluster(t, 3), 3)
 	h.Gap, h.Lacks = nil, map[string]string{"Gap": "three replicas would have to be damaged alike"}
 	storetest.Run(t, h)
@@ -122,7 +123,7 @@ func connectRig(t *testing.T, c ExternalConfig) *Store {
 	t.Helper()
 	r := &externalRig{config: c, cut: &cutter{}}
 	c.Logger = slog.New(slog.NewTextHandler(t.Output(), nil))
-	c.options = []nats.Option{nats.SetCustomDialer(dial{r.cut})}
+	c.options = append(c.options, nats.SetCustomDialer(dial{r.cut}))
 	s, err := Connect(t.Context(), c)
 	if err != nil {
 		t.Fatalf("connect: %v", err)

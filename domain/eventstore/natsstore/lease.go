@@ -16,9 +16,8 @@ const leaseKey = "holder"
 
 // lease keeps the record in a key-value bucket of its own beside the log, which is made when it is first written.
 type lease struct {
-	bucket   string
-	replicas int
-	store    *Store
+	bucket string
+	store  *Store
 
 	mu sync.Mutex
 	kv jetstream.KeyValue // nil until the bucket was seen
@@ -107,8 +106,9 @@ func (l *lease) open(ctx context.Context, write bool) (jetstream.KeyValue, error
 	kv, err := l.store.js.KeyValue(ctx, l.bucket)
 	if write && errors.Is(err, jetstream.ErrBucketNotFound) {
 		kv, err = l.store.js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
-			Bucket: l.bucket, Description: "orderledger: which process acts", Storage: jetstream.FileStorage, Replicas: l.replicas,
-			MaxValueSize: eventstore.MaxLeaseSize + 1024, // with its headers
+			Bucket: l.bucket, Description: "orderledger: which process acts", Storage: jetstream.FileStorage,
+			Replicas:     l.store.stream.CachedInfo().Config.Replicas, // as many as the log has
+			MaxValueSize: eventstore.MaxLeaseSize + 1024,              // with its headers
 			MaxBytes:     1 << 20,
 		})
 	}

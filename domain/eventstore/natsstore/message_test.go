@@ -2,6 +2,7 @@ package natsstore
 
 import (
 	"errors"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -121,8 +122,10 @@ func TestBadConfigurations(t *testing.T) {
 		"no URL":          {Ledger: "shop"},
 		"no ledger":       {URL: "nats://127.0.0.1:4222"},
 		"bad URL":         {URL: "127.0.0.1", Ledger: "shop"},
-		"two credentials": {URL: "nats://127.0.0.1:4222", Ledger: "shop", CredentialsFile: "a", NKeyFile: "b"},
-		"half a pair":     {URL: "nats://127.0.0.1:4222", Ledger: "shop", CertFile: "a"},
+		"two credentials": {URL: "nats://127.0.0.1:4222", Ledger: "shop", Security: Security{CredentialsFile: "a", NKeyFile: "b"}},
+		"half a pair":     {URL: "nats://127.0.0.1:4222", Ledger: "shop", Security: Security{CertFile: "a"}},
+		"no credentials":  {URL: "nats://127.0.0.1:4222", Ledger: "shop", Security: Security{CredentialsFile: filepath.Join(dir, "none")}},
+		"no seed":         {URL: "nats://127.0.0.1:4222", Ledger: "shop", Security: Security{NKeyFile: filepath.Join(dir, "none")}},
 		"nine replicas":   {URL: "nats://127.0.0.1:4222", Ledger: "shop", Replicas: 9},
 	} {
 		if s, err := Connect(t.Context(), c); err == nil {

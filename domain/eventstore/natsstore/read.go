@@ -105,10 +105,19 @@ func (a *answer) take(l layout, m *nats.Msg) (last bool, err error) {
 	return a.single, nil
 }
 
-// one reads a single event: at a sequence, or the last of a subject. False: there is none.
+// one reads a single event: at a sequence, or the last of a subject. False: there is none. It asks the server that takes
+// appends; a direct get may be answered by a replica that is behind.
 func (s *Store) one(ctx context.Context, req directRequest) (eventstore.Recorded, bool, error) {
-	if s.replicated {
-		return s.oneFromLeader(ctx, req)
+	if s.external {
+		type found struct {
+			eventstore.Recorded
+			bool
+		}
+		f, err := once(ctx, s, func(ctx context.Context) (found, error) {
+			r, ok, err := s.oneFromLeader(ctx, req)
+			return found{r, ok}, err
+		})
+		return f.Recorded, f.bool, err
 	}
 	a, err := s.ask(ctx, req)
 	if err != nil || len(a.recs) == 0 {
@@ -117,7 +126,6 @@ func (s *Store) one(ctx context.Context, req directRequest) (eventstore.Recorded
 	return a.recs[0], true, nil
 }
 
-// oneFromLeader is one, answered by the server that takes appends. A direct get may be answered by a replica that is behind.
 func (s *Store) oneFromLeader(ctx context.Context, req directRequest) (eventstore.Recorded, bool, error) {
 	body, err := json.Marshal(req)
 	if err != nil {
@@ -156,22 +164,40 @@ func (s *Store) oneFromLeader(ctx context.Context, req directRequest) (eventstor
 	return r, true, nil
 }
 
-// tailOf reads where a stream ends.
+// tailOf reads where a stream ends. The answer of a server that knows less than this process does is none.
 func (s *Store) tailOf(ctx context.Context, p proposal) (tail, error) {
+	known, _ := s.tails.get(p.Stream)
 	r, found, err := s.one(ctx, directRequest{LastFor: p.subject})
-	if err != nil || !found {
+	if err != nil {
 		return noTail, err
 	}
-	at := tailAt(r)
+	at := noTail
+	if found {
+		at = tailAt(r)
+	}
+	if at.seq < known.seq {
+		return noTail, errBehind
+	}
 	s.tails.saw(p.Stream, at)
 	return at, nil
 }
 
-// byRevision reads one event of a stream that ends at a tail, which is at that revision or above.
-func (s *Store) byRevision(ctx context.Context, p proposal, at tail, rev eventstore.Revision) (eventstore.Recorded, error) {
-	if at.revision == rev {
-		r, found, err := s.one(ctx, directRequest{Seq: at.seq})
-		if err == nil && !found {
+// byRevision reads the event at the place that a proposal is for, of a stream that ends at a tail, which is there or above.
+func (s *Store) byRevision(ctx context.Context, p proposal, at, base tail) (eventstore.Recorded, error) {
+	rev := p.Expected + 1
+	if at.revision == rev || base.revision == p.Expected {
+		req := directRequest{Seq: at.seq}
+		if at.revision > rev {
+			req = directRequest{Seq: base.seq + 1, NextFor: p.subject}
+		}
+		r, found, err := s.one(ctx, req)
+		switch {
+		case err != nil:
+		case !found && at.revision == rev:
+			err = s.absent(ctx, at.seq)
+		case !found && s.external:
+			err = errBehind // it was there just now
+		case !found, r.Revision != rev:
 			err = missing(p.Stream, rev)
 		}
 		return r, err
@@ -202,11 +228,12 @@ func (s *Store) ReadStream(ctx context.Context, stream string, after eventstore.
 func (s *Store) read(ctx context.Context, stream, subject string, after eventstore.Revision) iter.Seq2[eventstore.Recorded, error] {
 	return func(yield func(eventstore.Recorded, error) bool) {
 		at := noTail
-		if known, ok := s.tails.get(stream); ok && known.revision <= after {
+		known, _ := s.tails.get(stream)
+		if known.seq > 0 && known.revision <= after {
 			at = known
 		}
 		for page, more := 0, true; more; page++ {
-			recs, follow, err := s.nextPage(ctx, subject, at)
+			recs, follow, err := s.nextPage(ctx, subject, at, known.seq)
 			if err == nil && len(recs) == 0 && page > 0 {
 				err = missing(stream, at.revision+1) // the page before said that there are more
 			}
@@ -234,9 +261,9 @@ func missing(stream string, rev eventstore.Revision) error {
 	return fmt.Errorf("%w: %s misses %s", eventstore.ErrGap, stream, rev)
 }
 
-// nextPage reads the events of a stream behind a place, says whether more follow, and returns when all of them are durable. A
-// page whose answer was lost is asked for again.
-func (s *Store) nextPage(ctx context.Context, subject string, at tail) (recs []eventstore.Recorded, follow bool, err error) {
+// nextPage reads the events of a stream behind a place, says whether more follow, and returns when all of them are durable.
+// The stream is known to reach a sequence. A page whose answer was lost is asked for again.
+func (s *Store) nextPage(ctx context.Context, subject string, at tail, known uint64) (recs []eventstore.Recorded, follow bool, err error) {
 	end, err := s.begin(ctx)
 	if err != nil {
 		return nil, false, err
@@ -245,7 +272,7 @@ func (s *Store) nextPage(ctx context.Context, subject string, at tail) (recs []e
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for attempt := 0; ; attempt++ {
-		recs, follow, err := s.tryPage(ctx, subject, at)
+		recs, follow, err := s.tryPage(ctx, subject, at, known, attempt > 0)
 		if err == nil && len(recs) > 0 {
 			return recs, follow, s.durable(ctx, uint64(recs[len(recs)-1].Position))
 		}
@@ -253,7 +280,7 @@ func (s *Store) nextPage(ctx context.Context, subject string, at tail) (recs []e
 			return nil, false, nil
 		}
 		if err == nil {
-			err = fmt.Errorf("%w: a replica is behind", eventstore.ErrUnavailable)
+			err = errBehind
 		} else if !open(err) {
 			return nil, false, err
 		}
@@ -263,24 +290,36 @@ func (s *Store) nextPage(ctx context.Context, subject string, at tail) (recs []e
 	}
 }
 
-// tryPage asks for a page once. No events, but more to follow: a replica that is behind has answered.
-func (s *Store) tryPage(ctx context.Context, subject string, at tail) (recs []eventstore.Recorded, follow bool, err error) {
-	want := at
-	if s.replicated {
-		r, found, err := s.oneFromLeader(ctx, directRequest{LastFor: subject})
+// tryPage asks for a page once. No events, but more to follow: a replica that is behind has answered. Any replica may be asked,
+// and be one that answers nothing; so in a second attempt the leader is asked, for a page of one event.
+func (s *Store) tryPage(
+	ctx context.Context, subject string, at tail, known uint64, again bool,
+) (recs []eventstore.Recorded, follow bool, err error) {
+	end := max(at.seq, known)
+	if s.external {
+		r, found, err := s.one(ctx, directRequest{LastFor: subject})
 		if err != nil {
 			return nil, false, err
 		}
 		if found {
-			want = tailAt(r)
+			end = max(end, uint64(r.Position))
 		}
 	}
-	a, err := s.ask(ctx, directRequest{NextFor: subject, Seq: at.seq + 1, Batch: pageEvents, MaxBytes: pageBytes})
+	if s.external && again {
+		r, found, err := s.one(ctx, directRequest{NextFor: subject, Seq: at.seq + 1})
+		if err != nil || !found {
+			return nil, end > at.seq, err
+		}
+		return []eventstore.Recorded{r}, uint64(r.Position) < end, nil
+	}
+	a, err := once(ctx, s, func(ctx context.Context) (*answer, error) {
+		return s.ask(ctx, directRequest{NextFor: subject, Seq: at.seq + 1, Batch: pageEvents, MaxBytes: pageBytes})
+	})
 	if err != nil {
 		return nil, false, err
 	}
 	if len(a.recs) == 0 {
-		return nil, want.seq > at.seq, nil
+		return nil, end > at.seq, nil
 	}
-	return a.recs, a.more > 0 || uint64(a.recs[len(a.recs)-1].Position) < want.seq, nil
+	return a.recs, a.more > 0 || uint64(a.recs[len(a.recs)-1].Position) < end, nil
 }

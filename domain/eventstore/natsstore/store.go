@@ -28,20 +28,23 @@ type Store struct {
 	tails   *tails
 	barrier *barrier // nil when what the server acknowledges is all that is promised
 	leaser  eventstore.Leaser
-	// replicated says that reads may be answered by a server that is behind the one that takes appends.
-	replicated bool
-	about      eventstore.Status // what doesn't change
-	log        *slog.Logger
-	url        string // with options, how to reach the server; see Dial
-	options    []nats.Option
-	below      func() error // closes what lies below the connection
+	// external says that the server is one of its own, or several: any may be behind the one that takes appends.
+	external bool
+	asking   contact           // by questions
+	telling  contact           // by appends
+	about    eventstore.Status // what doesn't change
+	log      *slog.Logger
+	url      string // with options, how to reach the server; see Dial
+	options  []nats.Option
+	below    func() error    // closes what lies below the connection
+	life     context.Context // until Close
+	end      context.CancelFunc
 
 	mu          sync.Mutex
 	closed      bool
 	lost        error         // set once, when the server has lost events that it once gave
 	lastSeen    witness       // the highest event that this process knows to be in the log
 	reconnected chan struct{} // closed, and replaced, when the connection is back
-	closing     chan struct{} // closed by Close
 	underway    sync.WaitGroup
 }
 
@@ -56,11 +59,11 @@ type setup struct {
 	layout   layout
 	replicas int
 	existing bool // the log is not made when there is none
+	external bool
 	about    eventstore.Status
 	log      *slog.Logger
 	options  []nats.Option
 	url      string
-	alone    bool // no other process can reach the server
 }
 
 // newStore connects and opens the ledger's stream, or makes it.
@@ -70,13 +73,14 @@ func newStore(ctx context.Context, c setup) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{
-		layout: c.layout, tails: ts, replicated: c.replicas > 1, about: c.about, log: c.log, url: c.url, options: c.options,
-		reconnected: make(chan struct{}), closing: make(chan struct{}), below: func() error { return nil },
+		layout: c.layout, tails: ts, external: c.external, about: c.about, log: c.log, url: c.url, options: c.options,
+		reconnected: make(chan struct{}), below: func() error { return nil },
 	}
-	s.leaser = &lease{bucket: c.layout.ledger + "-lease", replicas: max(c.replicas, 1), store: s}
-	if c.alone {
-		s.leaser = &eventstore.LocalLease{}
+	s.leaser = &eventstore.LocalLease{} // no other process can reach the server
+	if c.external {
+		s.leaser = &lease{bucket: c.layout.ledger + "-lease", store: s}
 	}
+	s.life, s.end = context.WithCancel(context.Background())
 	s.nc, err = nats.Connect(c.url, append(slices.Clip(c.options),
 		nats.Name("orderledger "+c.layout.ledger),
 		nats.MaxReconnects(-1),
@@ -94,7 +98,7 @@ func newStore(ctx context.Context, c setup) (*Store, error) {
 		s.nc.Close()
 		return nil, err
 	}
-	if err := s.checkLast(ctx); err != nil {
+	if err := explain(ctx, s.checkLast(ctx)); err != nil {
 		s.nc.Close()
 		return nil, err
 	}
@@ -107,16 +111,17 @@ func (s *Store) checkLast(ctx context.Context) error {
 	if last == 0 {
 		return nil
 	}
-	limited, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	_, found, err := s.one(limited, directRequest{Seq: last})
-	if err != nil {
-		return explain(ctx, err)
+	for attempt := 0; ; attempt++ {
+		_, found, err := s.one(ctx, directRequest{Seq: last})
+		if err == nil && !found {
+			err = s.absent(ctx, last)
+		}
+		if err == nil || !open(err) || pause(ctx, attempt) != nil {
+			return err
+		}
 	}
-	if !found {
-		return fmt.Errorf("%w: its last event, at position %d, can't be read", eventstore.ErrGap, last)
-	}
-	return nil
 }
 
 // attach prepares the connected store.
@@ -189,19 +194,23 @@ func (s *Store) Head(ctx context.Context) (eventstore.Position, error) {
 	if s.barrier != nil {
 		return eventstore.Position(s.barrier.durable.Load()), nil
 	}
-	info, err := s.info(ctx)
+	info, err := s.patientInfo(ctx)
 	if err != nil {
 		return 0, err
 	}
 	return eventstore.Position(info.State.LastSeq), nil
 }
 
-// info asks the server about the ledger's stream.
-func (s *Store) info(ctx context.Context) (*jetstream.StreamInfo, error) {
+// patientInfo is info, asked until there is an answer.
+func (s *Store) patientInfo(ctx context.Context) (*jetstream.StreamInfo, error) {
 	limited, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	info, err := s.stream.Info(limited)
-	return info, explain(ctx, err)
+	for attempt := 0; ; attempt++ {
+		info, err := s.info(limited)
+		if err == nil || !open(err) || pause(limited, attempt) != nil {
+			return info, explain(ctx, err)
+		}
+	}
 }
 
 // Status implements eventstore.Store.
@@ -211,7 +220,7 @@ func (s *Store) Status(ctx context.Context) (eventstore.Status, error) {
 		return eventstore.Status{}, err
 	}
 	defer end()
-	info, err := s.info(ctx)
+	info, err := s.patientInfo(ctx)
 	if err != nil {
 		return eventstore.Status{}, err
 	}
@@ -233,7 +242,7 @@ func (s *Store) Close() error {
 		return nil
 	}
 	s.closed = true
-	close(s.closing)
+	s.end()
 	s.mu.Unlock()
 	s.underway.Wait()
 	if s.barrier != nil {

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"reflect"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -17,35 +15,16 @@ import (
 // openPatience bounds the opening of the ledger's stream, once the server is there.
 const openPatience = 60 * time.Second
 
-// askPatience bounds one question that is asked again when there is no answer: a cluster without a leader gives none.
+// askPatience bounds one request that is repeated when there is no answer: a cluster without a leader gives none.
 const askPatience = 2 * time.Second
 
-// wanted is what the ledger's stream must be: everything is kept, nothing can be taken out, and nothing is accepted that
-// can't be kept. An event exists from the moment that the server has it in its file.
-func wanted(l layout, replicas int) jetstream.StreamConfig {
-	return jetstream.StreamConfig{
-		Name:               l.ledger,
-		Description:        "orderledger: the log; append only",
-		Subjects:           l.subjects(),
-		Retention:          jetstream.LimitsPolicy,
-		Discard:            jetstream.DiscardNew,
-		Storage:            jetstream.FileStorage,
-		Replicas:           max(replicas, 1),
-		MaxConsumers:       -1,
-		MaxMsgs:            -1,
-		MaxBytes:           -1,
-		MaxMsgsPerSubject:  -1,
-		MaxMsgSize:         -1,
-		DenyDelete:         true,
-		DenyPurge:          true,
-		AllowDirect:        true,
-		AllowAtomicPublish: true,
-	}
-}
-
-// openStream opens the ledger's stream, makes it if there is none, and refuses one that does not keep the log's promises.
+// openStream opens the ledger's stream, makes it if there is none, and refuses one that does not keep the log's promises. Zero
+// replicas are as many as the stream has, one for a new stream.
 func openStream(ctx context.Context, js jetstream.JetStream, c setup) (jetstream.Stream, error) {
-	l, want := c.layout, wanted(c.layout, c.replicas)
+	if v := js.Conn().ConnectedServerVersion(); !atLeast(v, 2, 12) {
+		return nil, fmt.Errorf("the NATS server is of version %s, and must be of 2.12 or later", v)
+	}
+	l, want := c.layout, wanted(c.layout, max(c.replicas, 1))
 	stream, err := findStream(ctx, js, want, c.existing)
 	if c.existing && errors.Is(err, jetstream.ErrStreamNotFound) {
 		return nil, fmt.Errorf("there is no ledger %s at %s", l.ledger, c.about.Location)
@@ -54,6 +33,9 @@ func openStream(ctx context.Context, js jetstream.JetStream, c setup) (jetstream
 		return nil, fmt.Errorf("%w: open the stream %s: %w", eventstore.ErrUnavailable, l.ledger, err)
 	}
 	info := stream.CachedInfo()
+	if c.replicas == 0 {
+		want.Replicas = info.Config.Replicas
+	}
 	if lacks(info.Config, want) {
 		if stream, err = widen(ctx, js, info.Config, want); err != nil {
 			return nil, fmt.Errorf("%w: let the stream %s take categories that are new: %w", eventstore.ErrUnavailable, l.ledger, err)
@@ -61,12 +43,19 @@ func openStream(ctx context.Context, js jetstream.JetStream, c setup) (jetstream
 		info = stream.CachedInfo()
 	}
 	if diffs := differences(info.Config, want); len(diffs) > 0 {
-		return nil, fmt.Errorf("the stream %s is not as a ledger's must be: %s", l.ledger, strings.Join(diffs, "; "))
+		return nil, &mismatchError{stream: l.ledger, differences: diffs}
 	}
 	if err := whole(info.State); err != nil {
 		return nil, fmt.Errorf("the stream %s: %w", l.ledger, err)
 	}
 	return stream, nil
+}
+
+// atLeast compares a server's version.
+func atLeast(version string, major, minor int) bool {
+	var has [2]int
+	_, err := fmt.Sscanf(version, "%d.%d.", &has[0], &has[1])
+	return err == nil && (has[0] > major || has[0] == major && has[1] >= minor)
 }
 
 // findStream finds the ledger's stream, or makes it unless it must exist. A server that has just started may need a while.
@@ -112,46 +101,4 @@ func whole(st jetstream.StreamState) error {
 		return fmt.Errorf("%w: it holds %d events from position %d to %d", eventstore.ErrGap, st.Msgs, st.FirstSeq, st.LastSeq)
 	}
 	return nil
-}
-
-// differences names every setting of a stream that endangers the log.
-func differences(got, want jetstream.StreamConfig) []string {
-	var diffs []string
-	slices.Sort(got.Subjects)
-	slices.Sort(want.Subjects)
-	for _, c := range []struct {
-		setting   string
-		got, want any
-	}{
-		{"subjects", got.Subjects, want.Subjects},
-		{"retention", got.Retention, want.Retention},
-		{"discard", got.Discard, want.Discard},
-		{"storage", got.Storage, want.Storage},
-		{"replicas", got.Replicas, want.Replicas},
-		{"max_msgs", got.MaxMsgs, want.MaxMsgs},
-		{"max_bytes", got.MaxBytes, want.MaxBytes},
-		{"max_age", got.MaxAge, want.MaxAge},
-		{"max_msgs_per_subject", got.MaxMsgsPerSubject, want.MaxMsgsPerSubject},
-		{"max_msg_size", got.MaxMsgSize, want.MaxMsgSize},
-		{"deny_delete", got.DenyDelete, want.DenyDelete},
-		{"deny_purge", got.DenyPurge, want.DenyPurge},
-		{"allow_direct", got.AllowDirect, want.AllowDirect},
-		{"allow_atomic", got.AllowAtomicPublish, want.AllowAtomicPublish},
-		{"allow_rollup_hdrs", got.AllowRollup, want.AllowRollup},
-		{"allow_msg_ttl", got.AllowMsgTTL, want.AllowMsgTTL},
-		{"allow_msg_counter", got.AllowMsgCounter, want.AllowMsgCounter},
-		{"allow_msg_schedules", got.AllowMsgSchedules, want.AllowMsgSchedules},
-		{"persist_mode", got.PersistMode, want.PersistMode},
-		{"sealed", got.Sealed, want.Sealed},
-		{"no_ack", got.NoAck, want.NoAck},
-		{"mirror", got.Mirror, want.Mirror},
-		{"sources", len(got.Sources), 0},
-		{"subject_transform", got.SubjectTransform, want.SubjectTransform},
-		{"republish", got.RePublish, want.RePublish},
-	} {
-		if !reflect.DeepEqual(c.got, c.want) {
-			diffs = append(diffs, fmt.Sprintf("%s is %v, must be %v", c.setting, c.got, c.want))
-		}
-	}
-	return diffs
 }

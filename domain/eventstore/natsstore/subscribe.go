@@ -15,8 +15,11 @@ import (
 )
 
 const (
-	// heartbeat is how often an idle server says that it is there. After two missing ones a subscription starts over.
-	heartbeat = 5 * time.Second
+	// heartbeat is how often an idle server says that it is there. After a longer silence a subscription starts over, and the
+	// server removes a consumer that nobody listens to.
+	heartbeat = time.Second
+	silence   = 3 * heartbeat
+	abandoned = 10 * time.Second
 	// inFlight is the room for events that the server has sent ahead. It stops by itself after some megabytes; should the
 	// room be too small for very small events, the client drops some, and the subscription starts over behind the last one.
 	inFlight = 1 << 16
@@ -41,6 +44,7 @@ type subscription struct {
 	store *Store
 	last  uint64    // sequence of the last event taken
 	id    uuid.UUID // its event id, when it was taken by this subscription
+	due   uint64    // how far the log reached when the server last had nothing to send
 	held  []eventstore.Recorded
 	over  error
 
@@ -162,8 +166,8 @@ func (s *subscription) receive(ctx context.Context) (eventstore.Recorded, error)
 			return eventstore.Recorded{}, err
 		}
 	}
-	silence := time.NewTimer(2 * heartbeat)
-	defer silence.Stop()
+	quiet := time.NewTimer(silence)
+	defer quiet.Stop()
 	for {
 		select {
 		case m := <-s.msgs:
@@ -174,12 +178,12 @@ func (s *subscription) receive(ctx context.Context) (eventstore.Recorded, error)
 			if err := s.explainSilence(ctx); err != nil {
 				return eventstore.Recorded{}, err
 			}
-			silence.Reset(2 * heartbeat)
+			quiet.Reset(silence)
 		case <-s.fresh:
 			return eventstore.Recorded{}, errStartOver
-		case <-silence.C:
+		case <-quiet.C:
 			return eventstore.Recorded{}, errStartOver
-		case <-s.store.closing:
+		case <-s.store.life.Done():
 			return eventstore.Recorded{}, errClosed
 		case <-ctx.Done():
 			return eventstore.Recorded{}, ctx.Err()
@@ -220,7 +224,7 @@ func (s *subscription) take(ctx context.Context, m *nats.Msg) (eventstore.Record
 
 // explainMissing finds out whether the next event, which did not come, was lost on the way or from the log.
 func (s *subscription) explainMissing(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, askPatience)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	_, found, err := s.store.one(ctx, directRequest{Seq: s.last + 1})
 	switch {
@@ -229,20 +233,24 @@ func (s *subscription) explainMissing(ctx context.Context) error {
 	case found:
 		return errStartOver
 	}
-	return fmt.Errorf("%w: position %d is missing", eventstore.ErrGap, s.last+1)
+	return s.store.absent(ctx, s.last+1)
 }
 
 // explainSilence is asked when the server says that it has nothing to send. Then this must be the end of the log: the server
-// passes over an event that it can't read, and behind the last one no other event would show that.
+// passes over an event that it can't read, and behind the last one no other event would show that. The next event may just
+// be on its way, or the server that sends be behind; so it must have been there the last time already.
 func (s *subscription) explainSilence(ctx context.Context) error {
 	if len(s.msgs) > 0 {
 		return nil
 	}
-	head, err := s.store.Head(ctx)
-	if err != nil || uint64(head) <= s.last {
-		return err
+	if s.due > s.last {
+		return s.explainMissing(ctx)
 	}
-	return s.explainMissing(ctx)
+	head, err := s.store.Head(ctx)
+	if err == nil {
+		s.due = uint64(head)
+	}
+	return err
 }
 
 // start makes a consumer behind the last event. If this subscription has seen that event, it must still be the same: a server
@@ -253,16 +261,13 @@ func (s *subscription) start(ctx context.Context) error {
 		return err
 	}
 	defer end()
-	ctx, cancel := context.WithTimeout(ctx, askPatience)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	s.fresh = s.store.whenReconnected()
+	s.due = 0
 	if s.id != uuid.Nil {
-		r, found, err := s.store.one(ctx, directRequest{Seq: s.last})
-		if err != nil {
+		if err := s.store.same(ctx, witness{seq: s.last, id: s.id}); err != nil {
 			return err
-		}
-		if !found || r.ID != s.id {
-			return fmt.Errorf("%w: position %d is not what it was", eventstore.ErrGap, s.last)
 		}
 	}
 	inbox := s.store.nc.NewInbox()
@@ -270,18 +275,25 @@ func (s *subscription) start(ctx context.Context) error {
 	if s.sub, err = s.store.nc.ChanSubscribe(inbox, s.msgs); err != nil {
 		return err
 	}
-	_, err = s.store.js.CreatePushConsumer(ctx, s.store.layout.ledger, jetstream.ConsumerConfig{
+	_, err = onceOf(ctx, s.store, &s.store.asking, askPatience, func(ctx context.Context) (jetstream.PushConsumer, error) {
+		return s.store.js.CreatePushConsumer(ctx, s.store.layout.ledger, s.consumer(inbox))
+	})
+	return err
+}
+
+// consumer is the server's part: it sends all events behind the last one, in order, and keeps no account of them.
+func (s *subscription) consumer(inbox string) jetstream.ConsumerConfig {
+	return jetstream.ConsumerConfig{
 		DeliverSubject:    inbox,
 		DeliverPolicy:     jetstream.DeliverByStartSequencePolicy,
 		OptStartSeq:       s.last + 1,
 		AckPolicy:         jetstream.AckNonePolicy,
 		FlowControl:       true,
 		IdleHeartbeat:     heartbeat,
-		InactiveThreshold: heartbeat,
+		InactiveThreshold: abandoned,
 		Replicas:          1,
 		MemoryStorage:     true,
-	})
-	return err
+	}
 }
 
 // drop gives the present consumer up.

@@ -2,6 +2,7 @@ package natsstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -38,54 +39,65 @@ func (s *Store) onDisconnect(err error) {
 	}
 }
 
-// onReconnect checks that the server still has what it gave, and then lets subscriptions go on.
+// onReconnect lets it be checked that the server still has what it gave. The client library waits for it, so it does not wait.
 func (s *Store) onReconnect() {
 	s.mu.Lock()
-	w, closed, ready := s.lastSeen, s.closed, s.stream != nil
-	if !closed {
-		s.underway.Add(1)
-	}
-	s.mu.Unlock()
-	if closed {
+	defer s.mu.Unlock()
+	if s.closed || s.stream == nil {
 		return
 	}
-	defer s.underway.Done()
-	if ready && w.seq > 0 {
-		s.confirm(w)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	close(s.reconnected)
-	s.reconnected = make(chan struct{})
+	w := s.lastSeen
+	s.underway.Go(func() {
+		if w.seq > 0 {
+			s.confirm(w)
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		close(s.reconnected) // subscriptions go on
+		s.reconnected = make(chan struct{})
+	})
 }
 
-// confirm looks the witness up, until the server answers or the connection is lost again.
+// confirm looks the witness up, until the server answers, the connection is lost again, or the store is closed.
 func (s *Store) confirm(w witness) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	for attempt := 0; s.nc.IsConnected(); attempt++ {
-		r, found, err := s.one(ctx, directRequest{Seq: w.seq})
+	for attempt := 0; s.nc.IsConnected() && s.life.Err() == nil; attempt++ {
+		limited, cancel := context.WithTimeout(s.life, patience)
+		err := s.same(limited, w)
+		cancel()
 		switch {
-		case err == nil && found && r.ID == w.id:
-			return
 		case err == nil:
-			s.lose(fmt.Errorf("%w: after a reconnect, position %d is not what it was", eventstore.ErrGap, w.seq))
 			return
-		case pause(ctx, attempt) != nil:
-			s.log.Warn("the log could not be checked after a reconnect", "error", err)
+		case errors.Is(err, eventstore.ErrGap):
+			_ = s.lose(fmt.Errorf("after a reconnect: %w", err))
 			return
 		}
+		_ = pause(s.life, attempt) // the loop sees its end, too
 	}
 }
 
-// lose makes the store unusable: the log is not the one that it was.
-func (s *Store) lose(err error) {
+// same says whether the log still holds an event where it was: nil, an error that wraps ErrGap, or one that leaves it open.
+func (s *Store) same(ctx context.Context, w witness) error {
+	r, found, err := s.one(ctx, directRequest{Seq: w.seq})
+	switch {
+	case err != nil:
+		return err
+	case !found:
+		return s.absent(ctx, w.seq)
+	case r.ID != w.id:
+		return fmt.Errorf("%w: position %d is not what it was", eventstore.ErrGap, w.seq)
+	}
+	return nil
+}
+
+// lose makes the store unusable: the log is not the one that it was. It returns what the store says from then on.
+func (s *Store) lose(err error) error {
 	s.log.Error("the log has lost events", "error", err)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.lost == nil {
 		s.lost = fmt.Errorf("%w: %w", eventstore.ErrUnavailable, err)
 	}
+	return s.lost
 }
 
 // pause waits before a repetition: 1 ms, doubling to 100 ms.

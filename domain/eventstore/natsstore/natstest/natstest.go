@@ -27,6 +27,7 @@ type Server struct {
 	StoreDir string
 
 	t      testing.TB
+	number int // in its cluster
 	config string
 	cmd    *exec.Cmd
 	drain  sync.WaitGroup
@@ -43,36 +44,26 @@ func Start(t testing.TB) *Server {
 // time after that to choose its leader.
 func StartCluster(t testing.TB, n int) []*Server {
 	t.Helper()
-	ports := freePorts(t, 2*n)
-	var routes []string
-	for i := range n {
-		routes = append(routes, fmt.Sprintf("nats-route://127.0.0.1:%d", ports[n+i]))
+	c := ClusterConfig{Servers: n}
+	if n == 1 {
+		c.SyncInterval = "always"
 	}
-	sync := "always"
-	if n > 1 {
-		sync = "2m"
-	}
-	servers := make([]*Server, n)
-	for i := range n {
-		dir := t.TempDir()
-		config := fmt.Sprintf("server_name: n%d\nlisten: 127.0.0.1:%d\nmax_payload: 2MB\n", i, ports[i]) +
-			fmt.Sprintf("jetstream { store_dir: %q, max_file_store: 10GB, sync_interval: %s }\n", dir, sync)
-		if n > 1 {
-			config += fmt.Sprintf("cluster { name: test, listen: 127.0.0.1:%d, routes: [%s] }\n", ports[n+i], strings.Join(routes, ", "))
-		}
-		s := &Server{
-			URL: fmt.Sprintf("nats://127.0.0.1:%d", ports[i]), StoreDir: dir,
-			t: t, config: filepath.Join(t.TempDir(), "nats.conf"),
-		}
-		if err := os.WriteFile(s.config, []byte(config), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		s.Restart()
-		t.Cleanup(s.Kill)
-		servers[i] = s
-	}
-	return servers
+	return NewCluster(t, c).Servers
 }
+
+// start writes a server's configuration and starts it.
+func start(t testing.TB, number int, url, dir, config string) *Server {
+	t.Helper()
+	s := &Server{URL: url, StoreDir: dir, t: t, number: number, config: filepath.Join(t.TempDir(), "nats.conf")}
+	if err := os.WriteFile(s.config, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.Restart()
+	t.Cleanup(s.Kill)
+	return s
+}
+
+func (s *Server) name() string { return fmt.Sprintf("n%d", s.number) }
 
 // Restart starts the server again after Kill or Stop, at the same address and on the same data, and waits until it listens.
 func (s *Server) Restart() {
@@ -99,7 +90,7 @@ func (s *Server) Restart() {
 	s.t.Fatalf("nats-server did not become ready:\n%s", log.String())
 }
 
-// Kill ends the server at once, as a crash does. Killing it again does nothing.
+// Kill ends the server at once, as a crash does, paused or not. Killing it again does nothing.
 func (s *Server) Kill() { s.end(os.Kill) }
 
 // Stop ends the server cleanly.

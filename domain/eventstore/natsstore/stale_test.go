@@ -1,0 +1,178 @@
+package natsstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/nats-io/nats.go"
+
+	"github.com/orderledger/orderledger/domain/eventstore"
+	"github.com/orderledger/orderledger/domain/eventstore/natsstore/natstest"
+)
+
+// A leader that is cut off from the others believes for a while that it leads. A process that is cut off with it gets old
+// answers, and must call nothing a conflict or a gap because of them; nor may what it could not get acknowledged stand later
+// beside what others did meanwhile.
+func TestCutOffWithTheLeader(t *testing.T) {
+	t.Parallel()
+	cl := natstest.NewCluster(t, natstest.ClusterConfig{Servers: 3, Divisible: true})
+	open := func(url string) *Store {
+		stay := []nats.Option{nats.IgnoreDiscoveredServers()} // the server is what this is about
+		return connectRig(t, ExternalConfig{URL: url, Ledger: "shop", Replicas: 3, options: stay})
+	}
+	first := open(cl.URL)
+	appendPatiently(t, first, "order-1", eventstore.NoStream, testEvent("known to all"))
+	appendPatiently(t, first, "order-2", eventstore.NoStream, testEvent("of the other order"))
+	mustClose(t, first)
+	leader := cl.Leader("shop")
+	inside := open(cl.ServerURL(leader))
+	defer mustClose(t, inside)
+	outside := open(cl.ServerURL((leader+1)%3) + "," + cl.ServerURL((leader+2)%3))
+	defer mustClose(t, outside)
+	sub, err := inside.Subscribe(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sub.Close()
+	if recs, err := sub.Next(t.Context(), 2); err != nil || recs[0].Stream != "order-1" {
+		t.Fatalf("%v, %v", recs, err)
+	}
+
+	cl.CutFromPeers(leader)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	_, err = inside.Append(ctx, "order-2", 0, testEvent("never acknowledged"))
+	if err == nil {
+		t.Fatal("a leader without followers acknowledged")
+	}
+	for rev, name := range []string{"after the cut", "and another"} {
+		appendPatiently(t, outside, "order-1", eventstore.Revision(rev), testEvent(name))
+	}
+	last := appendPatiently(t, outside, "order-2", 0, testEvent("instead"))
+
+	// Whoever heard of revision 2 from the others appends behind it; here the stream seems to end at 0.
+	impatient, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	defer cancel()
+	var work sync.WaitGroup
+	work.Go(func() {
+		_, err := inside.Append(impatient, "order-1", 2, testEvent("behind what it can't see"))
+		var conflict *eventstore.ConflictError
+		if err == nil || errors.As(err, &conflict) {
+			t.Errorf("append: %v, want neither success nor a conflict", err)
+		}
+	})
+	work.Go(func() {
+		_, err := inside.Subscribe(impatient, last.Position)
+		if err == nil || errors.Is(err, eventstore.ErrGap) {
+			t.Errorf("subscribe after %d: %v, want neither success nor a gap", last.Position, err)
+		}
+	})
+	work.Wait()
+
+	cl.Heal()
+	appendPatiently(t, inside, "order-1", 2, testEvent("behind what it can't see"))
+	_, err = inside.Append(t.Context(), "order-2", 0, testEvent("never acknowledged"))
+	var conflict *eventstore.ConflictError
+	if !errors.As(err, &conflict) || conflict.Actual != 1 {
+		t.Errorf("%v, want a conflict with revision 1", err)
+	}
+	want := []string{"known to all", "of the other order", "after the cut", "and another", "instead", "behind what it can't see"}
+	for got := 2; got < len(want); {
+		recs, err := sub.Next(t.Context(), 1)
+		if err != nil {
+			t.Fatalf("the subscription, after %d events: %v", got, err)
+		}
+		if recs[0].ID != testEvent(want[got]).ID {
+			t.Fatalf("position %d: %s, want %q", recs[0].Position, recs[0].Data, want[got])
+		}
+		got++
+	}
+}
+
+// The leader dies when it has appended an event and before its answer is there. The event stands once, and whoever appended it
+// is told so.
+func TestLeaderDiesBeforeItsAnswer(t *testing.T) {
+	t.Parallel()
+	cl := natstest.NewCluster(t, natstest.ClusterConfig{Servers: 3})
+	s := connectRig(t, ExternalConfig{URL: cl.URL, Ledger: "shop", Replicas: 3})
+	defer mustClose(t, s)
+	before := appendPatiently(t, s, "order-1", eventstore.NoStream, testEvent("before"))
+	leader := cl.Servers[cl.Leader("shop")]
+	cut := externalRigOf(t, s).cut
+	cut.onStrike(leader.Kill)
+	cut.arm(`"seq":`)
+	got, err := s.Append(t.Context(), "order-1", 0, testEvent("lost"))
+	if errors.Is(err, eventstore.ErrUnavailable) {
+		got = appendPatiently(t, s, "order-1", 0, testEvent("lost"))
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	if got.Position != before.Position+1 || got.ID != testEvent("lost").ID {
+		t.Errorf("position %d: %s", got.Position, got.ID)
+	}
+	head, err := s.Head(t.Context())
+	if err != nil || head != got.Position {
+		t.Errorf("the log ends at %d, %v; want %d", head, err, got.Position)
+	}
+	leader.Restart()
+}
+
+// Writers in two processes append to one stream of a replicated log as fast as they can: the leader refuses what comes while
+// another append is not decided (10164), and what comes too late (10071). Both are sorted out: each round has one winner, and
+// the losers are told where the stream is.
+func TestContendedStreamInACluster(t *testing.T) {
+	t.Parallel()
+	cl := natstest.NewCluster(t, natstest.ClusterConfig{Servers: 3})
+	var stores [2]*Store
+	for i := range stores {
+		stores[i] = connectRig(t, ExternalConfig{URL: cl.URL, Ledger: "shop", Replicas: 3})
+		defer mustClose(t, stores[i])
+	}
+	const rounds, writers = 100, 8
+	for round := range rounds {
+		expected := eventstore.Revision(round - 1)
+		errs := make([]error, writers)
+		var work sync.WaitGroup
+		for w := range writers {
+			work.Go(func() {
+				_, errs[w] = stores[w%2].Append(t.Context(), "order-1", expected, testEvent(fmt.Sprint("round ", round, " writer ", w)))
+			})
+		}
+		work.Wait()
+		won := 0
+		for _, err := range errs {
+			var conflict *eventstore.ConflictError
+			switch {
+			case err == nil:
+				won++
+			case !errors.As(err, &conflict) || conflict.Expected != expected || conflict.Actual != expected+1:
+				t.Fatalf("round %d: %v", round, err)
+			}
+		}
+		if won != 1 {
+			t.Fatalf("round %d has %d winners", round, won)
+		}
+	}
+	ids := map[uuid.UUID]bool{}
+	for r, err := range stores[0].ReadStream(t.Context(), "order-1", eventstore.NoStream) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids[r.ID] = true
+	}
+	if len(ids) != rounds {
+		t.Errorf("%d events, want %d", len(ids), rounds)
+	}
+	for _, code := range []string{"10071", "10164"} {
+		n := externalRigOf(t, stores[0]).cut.answered(code) + externalRigOf(t, stores[1]).cut.answered(code)
+		if n == 0 {
+			t.Errorf("the server never answered %s: nothing was shown", code)
+		}
+		t.Logf("%s was answered %d times", code, n)
+	}
+}
