@@ -23,6 +23,7 @@ import (
 	"github.com/orderledger/orderledger/domain/eventstore"
 	"github.com/orderledger/orderledger/domain/eventstore/natsstore"
 	"github.com/orderledger/orderledger/projections"
+	"github.com/orderledger/orderledger/projections/dashboard"
 	"github.com/orderledger/orderledger/projections/tabs"
 )
 
@@ -57,6 +58,7 @@ type App struct {
 	webhooks  webhookLink
 	telling   telling
 	nats      natsLink
+	live      *dashboard.Live
 	listener  net.Listener
 	server    *http.Server
 	serving   chan struct{}
@@ -205,6 +207,7 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	a.parts.Go(func() { a.part(a.background, "projections", a.projector.Run) })
 	a.parts.Go(func() { a.part(a.background, "saga", a.saga.Run) })
+	a.parts.Go(func() { a.part(a.background, "live pages", a.live.Run) })
 	a.parts.Go(func() { a.part(a.background, "webhooks", a.webhooks.runner.Run) })
 	a.parts.Go(func() { a.watchStripe(a.background) })
 	if a.nats.publisher != nil {

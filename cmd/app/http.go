@@ -30,6 +30,7 @@ const Version = "0.1.0"
 
 func (a *App) newServer() *http.Server {
 	stopping := make(chan struct{})
+	a.live = a.newLive(stopping)
 	server := &http.Server{
 		Handler:           a.routes(stopping),
 		ReadHeaderTimeout: 10 * time.Second,
@@ -211,27 +212,6 @@ func (a *App) Rebuild() {
 			a.log.Info("the read model was rebuilt, and is as it was", "position", r.Position, "orders", r.Orders)
 		}
 	})
-}
-
-func (a *App) pages() http.Handler { return dashboard.Handler(a.pageDeps()) }
-
-// refusePage says in a page what commandapi would say in a problem.
-func (a *App) refusePage() commandapi.Refuse {
-	show := dashboard.Refusal(a.pageDeps())
-	return func(w http.ResponseWriter, r *http.Request, p *commandapi.Problem) {
-		for name, values := range p.GetHeaders() {
-			w.Header()[name] = values
-		}
-		show(w, r, p.Status, p.Detail)
-	}
-}
-
-func (a *App) pageDeps() dashboard.Deps {
-	return dashboard.Deps{
-		Reader: a.model, Waiter: a.projector, Log: a.store, Codec: a.codec, Acts: acts{a}, Mail: mailbox{a}, Now: a.now, Logger: a.log,
-		Sandbox: a.config.Stripe == "sandbox",
-		SignIn:  "Sign in with an API token as the password; an administrator makes one with: orderledger token create",
-	}
 }
 
 // Ready says what keeps the ledger from being ready, each in a sentence; none when it is.

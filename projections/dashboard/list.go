@@ -112,7 +112,7 @@ func (b *dashboard) list(w http.ResponseWriter, r *http.Request) error {
 	if q.Cursor != "" {
 		page.First = with(form, "cursor", "")
 	}
-	return show(w, http.StatusOK, "list", page)
+	return b.show(w, r, http.StatusOK, "list", page)
 }
 
 func (b *dashboard) row(o domain.Order, tab domain.Tab) row {

@@ -12,10 +12,22 @@ import (
 	"github.com/orderledger/orderledger/projections/queryapi"
 )
 
-// show renders a page in whole before the first byte goes out: a page is never half of one.
-func show(w http.ResponseWriter, status int, name string, data any) error {
+// partHeader is set by app.js: its value dialog asks for a page without what is around it.
+const partHeader = "Ledger-Part"
+
+// show renders a page for who asks; for a dialog, only its middle.
+func (b *dashboard) show(w http.ResponseWriter, r *http.Request, status int, name string, data any) error {
+	block := "layout.html"
+	if r.Header.Get(partHeader) == "dialog" {
+		block = "main"
+	}
+	return b.part(w, r, status, name, block, data)
+}
+
+// part renders one block of a page, in whole before the first byte goes out: a page is never half of one.
+func (b *dashboard) part(w http.ResponseWriter, r *http.Request, status int, name, block string, data any) error {
 	var page bytes.Buffer
-	if err := pages[name].Execute(&page, data); err != nil {
+	if err := b.formats.at(placeOf(r)).pages[name].ExecuteTemplate(&page, block, data); err != nil {
 		return fmt.Errorf("page %s: %w", name, err)
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -48,7 +60,7 @@ func (b *dashboard) fail(w http.ResponseWriter, r *http.Request, err error) {
 			w.Header().Set("Retry-After", "5")
 		}
 	}
-	if err := show(w, m.Status, "message", m); err != nil {
+	if err := b.show(w, r, m.Status, "message", m); err != nil {
 		b.Logger.Error("the page that says what went wrong could not be shown", "error", err)
 		http.Error(w, "Something went wrong in the ledger.", http.StatusInternalServerError)
 	}

@@ -1,0 +1,68 @@
+package app
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"golang.org/x/text/language"
+
+	"github.com/orderledger/orderledger/commands/commandapi"
+	"github.com/orderledger/orderledger/commands/locale"
+	"github.com/orderledger/orderledger/domain/eventstore"
+	"github.com/orderledger/orderledger/projections"
+	"github.com/orderledger/orderledger/projections/dashboard"
+	"github.com/orderledger/orderledger/projections/queryapi"
+)
+
+func (a *App) pages() http.Handler { return dashboard.Handler(a.pageDeps()) }
+
+// refusePage says in a page what commandapi would say in a problem.
+func (a *App) refusePage() commandapi.Refuse {
+	show := dashboard.Refusal(a.pageDeps())
+	return func(w http.ResponseWriter, r *http.Request, p *commandapi.Problem) {
+		for name, values := range p.GetHeaders() {
+			w.Header()[name] = values
+		}
+		show(w, r, p.Status, p.Detail)
+	}
+}
+
+func (a *App) pageDeps() dashboard.Deps {
+	return dashboard.Deps{
+		Reader: a.model, Waiter: a.projector, Log: a.store, Codec: a.codec, Acts: acts{a}, Mail: mailbox{a}, Now: a.now, Logger: a.log,
+		Sandbox: a.config.Stripe == "sandbox", Ledger: a.config.Ledger, Formats: a.formats, Live: a.live,
+		SignIn: "Sign in with an API token as the password; an administrator makes one with: orderledger token create",
+	}
+}
+
+// newLive makes what tells open pages of changes; it is one of the app's parts.
+func (a *App) newLive(stopping <-chan struct{}) *dashboard.Live {
+	return dashboard.NewLive(dashboard.LiveDeps{
+		Follow: func(after eventstore.Position) queryapi.Follower { return a.projector.Follow(after) },
+		Status: func(ctx context.Context) (projections.Status, error) { return a.projector.Status(ctx), nil },
+		Counts: a.model.Counts, Done: stopping, Logger: a.log,
+	})
+}
+
+// formats is how money and times are written for readers of a place; the zero Place is the dealer's.
+func (a *App) formats(p dashboard.Place) (dashboard.Format, error) {
+	if p == (dashboard.Place{}) {
+		p = dashboard.Place{Locale: a.config.Mail.Locale, Zone: a.config.Mail.TimeZone}
+	}
+	tag, err := language.Parse(p.Locale)
+	if err != nil {
+		return nil, err
+	}
+	zone, err := time.LoadLocation(p.Zone)
+	if err != nil {
+		return nil, err
+	}
+	return format{locale.New(tag, zone)}, nil
+}
+
+// format gives a locale the names that the pages have for what it does.
+type format struct{ locale.Locale }
+
+// Day implements dashboard.Format.
+func (f format) Day(t time.Time) string { return f.Date(t) }
