@@ -230,7 +230,7 @@ func (c clerk) order(in domain.Intake, event string) (o domain.View, events int)
 
 func act(verb string) chromedp.CSS { return chromedp.CSS(`form[data-verb="` + verb + `"] button`) }
 
-const confirmed chromedp.CSS = `form[method="post"] button`
+const confirmed chromedp.CSS = `main form[method="post"] button`
 
 // The whole way of an order through the pages, from New to Archived.
 func TestClerkWithoutJavaScript(t *testing.T) {
@@ -252,7 +252,7 @@ func TestClerkWithoutJavaScript(t *testing.T) {
 	// Before money moves, a page asks; going back does nothing.
 	c.open(page)
 	c.click(act("capture"))
-	c.reads("p.lead", "25.00 USD are taken from Visa •••• 4242.")
+	c.reads("p.lead", "$25.00 are taken from Visa •••• 4242.")
 	c.click("p.choice a")
 	if o, n := c.order(in, "CaptureRequested"); n != 0 || o.Version != 2 {
 		t.Fatalf("asking did something: version %d", o.Version)
@@ -274,7 +274,7 @@ func TestClerkWithoutJavaScript(t *testing.T) {
 
 	c.click("table.orders td.open a")
 	c.click(act("refund"))
-	c.reads("p.lead", "The whole amount of 25.00 USD goes back to Visa •••• 4242. This can't be undone.")
+	c.reads("p.lead", "The whole amount of $25.00 goes back to Visa •••• 4242. This can't be undone.")
 	c.fill(`textarea[name="reason"]`, "sent back")
 	c.click(confirmed)
 	c.happened(in, "Refunded")

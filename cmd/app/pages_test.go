@@ -87,7 +87,7 @@ func TestRefusalsArePagesForPeople(t *testing.T) {
 	}
 	_, page := get(t, "GET", url+"/orders", proxied...)
 	found := regexp.MustCompile(`(?:href|src)="(/static/[^"#]+)"`).FindAllStringSubmatch(page, -1)
-	if len(found) != 2 {
+	if len(found) != 3 {
 		t.Errorf("the page loads %v", found)
 	}
 	for _, f := range found {

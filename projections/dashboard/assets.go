@@ -24,6 +24,7 @@ var (
 	styleSheet = newAsset("app", "css", "text/css; charset=utf-8", styles)
 	script     = newAsset("app", "js", "text/javascript; charset=utf-8", scripts)
 	icons      = newAsset("icons", "svg", "image/svg+xml", []string{"icons.svg"})
+	brand      = newAsset("brand", "svg", "image/svg+xml", []string{"brand.svg"})
 )
 
 // asset is one file as it is served.
@@ -87,7 +88,7 @@ func takesGzip(r *http.Request) bool {
 // Static serves what pages load. Anybody may have it: the page that asks people to sign in needs it, too.
 func Static() http.Handler {
 	mux := http.NewServeMux()
-	for _, a := range []asset{styleSheet, script, icons} {
+	for _, a := range []asset{styleSheet, script, icons, brand} {
 		mux.Handle("GET "+a.path, a)
 	}
 	mux.HandleFunc("GET /static/vendor/{name}", func(w http.ResponseWriter, r *http.Request) { // licences and the manifest

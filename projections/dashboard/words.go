@@ -16,7 +16,7 @@ var functions = template.FuncMap{
 	"said":  sayingOf,
 	"rfc":   func(t *time.Time) string { return t.UTC().Format(time.RFC3339) },
 	"asset": func(name string) string {
-		return map[string]asset{"css": styleSheet, "js": script, "icons": icons}[name].path
+		return map[string]asset{"css": styleSheet, "js": script, "icons": icons, "brand": brand}[name].path
 	},
 	"due": due,
 	"percent": func(p float64) string {
