@@ -25,7 +25,7 @@ import (
 	"github.com/orderledger/orderledger/projections/dashboard/vendored"
 )
 
-var folders = []string{"projections/dashboard/static/vendor", "test/testdata/axe"}
+var folders = []string{"projections/dashboard/static/vendor", "test/browser/axe"}
 
 const (
 	maxFile = 16 << 20 // bytes of one file of a package
