@@ -17,6 +17,7 @@ import (
 
 	"github.com/orderledger/orderledger/commands"
 	"github.com/orderledger/orderledger/commands/access"
+	"github.com/orderledger/orderledger/commands/access/signin"
 	"github.com/orderledger/orderledger/commands/manufacturer"
 	"github.com/orderledger/orderledger/commands/saga"
 	"github.com/orderledger/orderledger/commands/stripepay/stripesim"
@@ -59,6 +60,7 @@ type App struct {
 	telling   telling
 	nats      natsLink
 	live      *dashboard.Live
+	sessions  *signin.Sessions
 	listener  net.Listener
 	server    *http.Server
 	serving   chan struct{}

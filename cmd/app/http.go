@@ -47,7 +47,7 @@ func (a *App) newServer() *http.Server {
 func (a *App) routes(stopping <-chan struct{}) http.Handler {
 	apiMux := http.NewServeMux()
 	description := a.register(apiMux, stopping)
-	auth := commandapi.Auth{Tokens: a.tokens, ForbidAnonymous: a.config.NoAnonymous, Log: a.log}
+	auth := commandapi.Auth{Tokens: a.tokens, Sessions: a.sessions, ForbidAnonymous: a.config.NoAnonymous, Log: a.log}
 	limit := func(refuse commandapi.Refuse) func(http.Handler) http.Handler {
 		return commandapi.RateLimit(a.config.RateLimit, int(a.config.RateLimit), refuse)
 	}
@@ -58,6 +58,9 @@ func (a *App) routes(stopping <-chan struct{}) http.Handler {
 	people := auth
 	people.Refuse = a.refusePage()
 	pages := commandapi.Authenticate(people)(limit(people.Refuse)(a.pages()))
+	anybody := people
+	anybody.Optional = true
+	signIn := commandapi.Authenticate(anybody)(limit(people.Refuse)(dashboard.SignIn(a.pageDeps())))
 
 	root := http.NewServeMux()
 	root.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprintln(w, "alive") })
@@ -67,6 +70,9 @@ func (a *App) routes(stopping <-chan struct{}) http.Handler {
 	root.Handle("POST "+stripepay.WebhookPath, a.webhook())
 	root.Handle("/v1/", api)
 	root.Handle("GET /static/", dashboard.Static())
+	for _, path := range dashboard.SignInPaths {
+		root.Handle(path, signIn)
+	}
 	root.Handle("/", pages)
 	return commandapi.RequestID(root)
 }

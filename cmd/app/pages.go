@@ -2,11 +2,13 @@ package app
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
 	"golang.org/x/text/language"
 
+	"github.com/orderledger/orderledger/commands/access/signin"
 	"github.com/orderledger/orderledger/commands/commandapi"
 	"github.com/orderledger/orderledger/commands/locale"
 	"github.com/orderledger/orderledger/domain/eventstore"
@@ -32,8 +34,57 @@ func (a *App) pageDeps() dashboard.Deps {
 	return dashboard.Deps{
 		Reader: a.model, Waiter: a.projector, Log: a.store, Codec: a.codec, Acts: acts{a}, Mail: mailbox{a}, Now: a.now, Logger: a.log,
 		Sandbox: a.config.Stripe == "sandbox", Ledger: a.config.Ledger, Formats: a.formats, Live: a.live,
-		SignIn: "Sign in with an API token as the password; an administrator makes one with: orderledger token create",
+		Door: door{a.sessions}, SignIn: "An administrator makes tokens: orderledger token create --name NAME --role clerk",
 	}
+}
+
+// openDoor makes what lets people in by their browsers.
+func (a *App) openDoor(key []byte) error {
+	c := signin.Config{Tokens: a.tokens, Key: key, Now: a.now, Life: a.config.SessionLife}
+	if a.config.OIDC.Issuer != "" {
+		provider, err := a.config.OIDC.provider(a.log)
+		if err != nil {
+			return err
+		}
+		c.OIDC = provider
+	}
+	sessions, err := signin.New(c)
+	a.sessions = sessions
+	return err
+}
+
+// door gives the pages the sessions, and says their refusals in the pages' words.
+type door struct{ *signin.Sessions }
+
+func (door) saying(err error) error {
+	if refused := (*signin.Refusal)(nil); errors.As(err, &refused) {
+		return &dashboard.SignInError{Status: refused.Status, Why: refused.Why}
+	}
+	return err
+}
+
+// Enter implements dashboard.Door.
+func (d door) Enter(w http.ResponseWriter, r *http.Request, token string) error {
+	return d.saying(d.Sessions.Enter(w, r, token))
+}
+
+// Provider implements dashboard.Door.
+func (d door) Provider() string {
+	if d.OIDC == nil {
+		return ""
+	}
+	return d.OIDC.Name()
+}
+
+// Begin implements dashboard.Door.
+func (d door) Begin(w http.ResponseWriter, r *http.Request, back string) error {
+	return d.saying(d.Sessions.Begin(w, r, back))
+}
+
+// Finish implements dashboard.Door.
+func (d door) Finish(w http.ResponseWriter, r *http.Request) (string, error) {
+	back, err := d.Sessions.Finish(w, r)
+	return back, d.saying(err)
 }
 
 // newLive makes what tells open pages of changes; it is one of the app's parts.

@@ -106,7 +106,7 @@ func TestRootLeadsToNewOrders(t *testing.T) {
 
 func TestList(t *testing.T) {
 	s := open(t)
-	wantAll(t, s.get(domain.Viewer, "/orders", 200), "No new orders", "No money moves", "<strong>the-viewer</strong> (viewer)")
+	wantAll(t, s.get(domain.Viewer, "/orders", 200), "No new orders", "No money moves", `<strong>the-viewer</strong> <span class="roomy">(viewer)`)
 	s.l.Place(t, clerk, querytest.Placed("100", domain.Card))
 	s.l.Place(t, clerk, querytest.Placed("101", domain.Card), domain.Accepted{})
 	s.l.Place(t, clerk, querytest.Placed("102", domain.Account), domain.Accepted{}, domain.Shipped{})

@@ -77,6 +77,8 @@ type Deps struct {
 	Formats func(Place) (Format, error)
 	// Live tells open pages what changes; nil: they stay as they were.
 	Live *Live
+	// Door lets people in and out; nil: who they are comes from elsewhere, and can't be changed here.
+	Door Door
 	// SignIn says, on the page for people who are nobody yet, how to become somebody.
 	SignIn string
 	Wait   time.Duration // zero: DefaultWait
@@ -88,7 +90,7 @@ var templateFiles embed.FS
 // pages are the templates by their names. They are never executed: formats makes those that are, for each place.
 var pages = func() map[string]*template.Template {
 	m := map[string]*template.Template{}
-	for _, name := range []string{"list", "order", "confirm", "message", "parked", "obligations", "outbox", "letter"} {
+	for _, name := range []string{"list", "order", "confirm", "message", "parked", "obligations", "outbox", "letter", "signin"} {
 		m[name] = template.Must(template.New("layout.html").Funcs(functions).Funcs(written{Format: plain{}}.functions()).
 			ParseFS(templateFiles, "templates/layout.html", "templates/parts.html", "templates/"+name+".html"))
 	}

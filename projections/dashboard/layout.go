@@ -22,6 +22,8 @@ type layout struct {
 	Behind  uint64 // events that the read model is behind by, when that is worth saying
 	Now     time.Time
 	Back    string // the page's own address, to be led back to
+	Signed  bool   // who looks at it has signed in, and can sign out
+	CanSign bool   // who looks at it can sign in
 
 	Theme    string
 	Mine     bool // times and money as the reader's place has them, not the dealer's
@@ -37,6 +39,9 @@ func (b *dashboard) layout(r *http.Request, title string) layout {
 		Title: title, Ledger: b.Ledger, Actor: actor, Sandbox: b.Sandbox, Now: b.Now().UTC(),
 		Theme: themeOf(r), Mine: placeOf(r) != Place{}, Zone: format.Zone().String(), Language: format.Language(),
 		KeysOff: cookieOf(r, keysCookie) == "off",
+	}
+	if b.Door != nil {
+		l.Signed, l.CanSign = b.Door.Has(r) && actor.ID != "", r.URL.Path != signInPath
 	}
 	l.Section, _, _ = strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	if l.Back = "/"; r.Method == http.MethodGet {

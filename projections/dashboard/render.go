@@ -49,6 +49,11 @@ type message struct {
 
 // fail says in a page what went wrong. Faults of the program go to the log, and nothing of the request but its method and path.
 func (b *dashboard) fail(w http.ResponseWriter, r *http.Request, err error) {
+	if refused := (*refusal)(nil); errors.Is(err, errNobody) || (errors.As(err, &refused) && refused.status == http.StatusUnauthorized) {
+		if b.nobody(w, r) {
+			return
+		}
+	}
 	m := b.explain(err)
 	m.layout = b.layout(r, m.Title)
 	if m.Back == "" {

@@ -21,7 +21,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-var screenshots = flag.String("screenshots", os.Getenv("ORDERLEDGER_SCREENSHOTS"), "folder that pictures of the pages are written to")
+var screenshots = flag.String("screenshots", os.Getenv("ORDERLEDGER_TEST_SCREENSHOTS"), "folder that pictures of the pages are written to")
 
 const (
 	step     = 20 * time.Second // for one thing that a test does
