@@ -1,9 +1,12 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"golang.org/x/text/language"
@@ -33,9 +36,35 @@ func (a *App) refusePage() commandapi.Refuse {
 func (a *App) pageDeps() dashboard.Deps {
 	return dashboard.Deps{
 		Reader: a.model, Waiter: a.projector, Log: a.store, Codec: a.codec, Acts: acts{a}, Mail: mailbox{a}, Now: a.now, Logger: a.log,
-		Sandbox: a.config.Stripe == "sandbox", Ledger: a.config.Ledger, Formats: a.formats, Live: a.live,
+		Sandbox: a.config.Stripe == "sandbox", Ledger: a.config.Ledger, Formats: a.formats, Live: a.live, Pacer: a.model, Health: a.health,
 		Door: door{a.sessions}, SignIn: "An administrator makes tokens: orderledger token create --name NAME --role clerk",
 	}
+}
+
+// health says how the ledger is, in sentences for people.
+func (a *App) health(ctx context.Context) dashboard.Health {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	h := dashboard.Health{Troubles: a.Ready(ctx)}
+	if lag := a.projector.Status(ctx).Lag; lag > 0 {
+		h.Facts = append(h.Facts, fmt.Sprintf("The pages are %d events behind the log.", lag))
+	} else {
+		h.Facts = append(h.Facts, "The pages show all that the log holds.")
+	}
+	status, backlog := a.saga.Status(), "Nothing waits for Stripe."
+	if waiting := status.Open - status.Parked; waiting > 0 && status.Oldest != nil {
+		backlog = fmt.Sprintf("%d operations wait for Stripe, the oldest for %s.", waiting, a.now().Sub(*status.Oldest).Round(time.Second))
+	}
+	h.Facts = append(h.Facts, backlog)
+	h.Facts = append(h.Facts, map[string]string{
+		"sandbox": "Stripe is the sandbox, and answers.", "test": "Stripe answers, in test mode.", "live": "Stripe answers.",
+	}[a.config.Stripe])
+	if store, err := a.store.Status(ctx); err == nil {
+		fact := fmt.Sprintf("The log (%s, %s) holds %d events.", store.Backend, cmp.Or(string(store.Durability), "durability unknown"), store.Events)
+		h.Facts = append(h.Facts, strings.TrimSpace(fact+" "+store.Note))
+	}
+	h.Facts = append(h.Facts, a.webhooks.runner.Remarks()...)
+	return h
 }
 
 // openDoor makes what lets people in by their browsers.

@@ -39,11 +39,13 @@ type site struct {
 	h http.Handler
 }
 
+var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
+
 func open(t *testing.T) *site {
 	s := &site{t: t, l: querytest.New(), a: &acts{}}
 	s.h = dashboard.Handler(dashboard.Deps{
 		Reader: s.l, Waiter: s.l, Log: s.l, Acts: s.a, Now: s.l.Now, Sandbox: true,
-		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), SignIn: "Ask for a token.", Wait: time.Millisecond,
+		Logger: quiet, SignIn: "Ask for a token.", Wait: time.Millisecond,
 	})
 	return s
 }

@@ -77,6 +77,10 @@ type Deps struct {
 	Formats func(Place) (Format, error)
 	// Live tells open pages what changes; nil: they stay as they were.
 	Live *Live
+	// Pacer tells how the work goes; nil: there is no overview.
+	Pacer Pacer
+	// Health says how the ledger is; nil: nothing is said.
+	Health func(context.Context) Health
 	// Door lets people in and out; nil: who they are comes from elsewhere, and can't be changed here.
 	Door Door
 	// SignIn says, on the page for people who are nobody yet, how to become somebody.
@@ -90,7 +94,7 @@ var templateFiles embed.FS
 // pages are the templates by their names. They are never executed: formats makes those that are, for each place.
 var pages = func() map[string]*template.Template {
 	m := map[string]*template.Template{}
-	for _, name := range []string{"list", "order", "confirm", "message", "parked", "obligations", "outbox", "letter", "signin"} {
+	for _, name := range []string{"list", "order", "confirm", "message", "parked", "obligations", "outbox", "letter", "signin", "overview"} {
 		m[name] = template.Must(template.New("layout.html").Funcs(functions).Funcs(written{Format: plain{}}.functions()).
 			ParseFS(templateFiles, "templates/layout.html", "templates/parts.html", "templates/"+name+".html"))
 	}
@@ -122,6 +126,9 @@ func Handler(d Deps) http.Handler {
 	mux.HandleFunc("GET /orders/{id}", b.page(b.order))
 	mux.HandleFunc("GET /orders/{id}/confirm/{verb}", b.page(b.confirm))
 	mux.HandleFunc("POST /orders/{id}/{verb}", b.page(b.act))
+	if b.Pacer != nil {
+		mux.HandleFunc("GET "+overviewPath, b.page(b.overview))
+	}
 	mux.HandleFunc("POST /settings", b.page(b.settings))
 	if b.Mail != nil {
 		b.mailPages(mux)

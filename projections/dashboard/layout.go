@@ -17,6 +17,7 @@ type layout struct {
 	Sandbox bool
 	Section string // of the navigation that the page belongs to: overview, orders, parked, obligations, outbox, or none
 	Outbox  bool   // there is one to look at
+	Morning bool   // there is an overview
 	Live    bool   // the page is told of changes
 	Counts  *projections.Counts
 	Behind  uint64 // events that the read model is behind by, when that is worth saying
@@ -50,6 +51,7 @@ func (b *dashboard) layout(r *http.Request, title string) layout {
 	if !actor.Role.May(domain.PermRead) {
 		return l
 	}
+	l.Morning = b.Pacer != nil
 	l.Outbox, l.Live = b.Mail != nil && b.Mail.HasOutbox(), b.Live != nil
 	if b.Live != nil {
 		l.Behind = b.Live.behindBy()
