@@ -3,6 +3,7 @@ package browser
 import (
 	"context"
 	"embed"
+	"flag"
 	"fmt"
 	"io/fs"
 	"strings"
@@ -59,6 +60,8 @@ func (p *Page) Violations() []Violation {
 	return Eval[[]Violation](p, axeRun)
 }
 
+var every = flag.Bool("looks", false, "have axe-core judge every look of a page, not the first and the last alone")
+
 // looks are the ways in which a page is looked at.
 var looks = []struct {
 	name, scheme  string
@@ -70,16 +73,18 @@ var looks = []struct {
 	{"narrow-dark", "dark", 320, 640},
 }
 
-// Check looks at the page as it is in light and dark, wide and as narrow as a phone: axe-core must find nothing, nothing may stick out at
-// the side, and the browser must complain of nothing. Pictures are named by name and look. The page is light and wide afterwards.
+// Check looks at the page as it is in light and dark, wide and as narrow as a phone: axe-core must find nothing (light and wide, dark and
+// narrow; with -looks in every look), nothing may stick out at the side, and the browser must complain of nothing. Pictures are named by name and look. The page is light and wide afterwards.
 func (p *Page) Check(name string) {
 	p.Helper()
-	for _, look := range looks {
+	for i, look := range looks {
 		p.Media(look.scheme, false)
 		p.Size(look.width, look.height)
 		p.Picture(name + "-" + look.name)
-		for _, v := range p.Violations() {
-			p.Errorf("%s, %s: %s", name, look.name, v)
+		if *every || i == 0 || i == len(looks)-1 {
+			for _, v := range p.Violations() {
+				p.Errorf("%s, %s: %s", name, look.name, v)
+			}
 		}
 		if over := Eval[int](p, "document.documentElement.scrollWidth - document.documentElement.clientWidth"); over > 0 {
 			p.Errorf("%s, %s: the page is %d pixels too wide: %s", name, look.name, over, Eval[string](p, widest))
