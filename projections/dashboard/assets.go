@@ -18,7 +18,7 @@ var staticFiles embed.FS
 // What a page loads: one style sheet and one script, put together here, in this order, so that there is no build step and there are
 // few requests. The names hold the contents' hashes, so browsers keep them for ever.
 var (
-	styles  = []string{"css/base.css", "css/list.css", "css/order.css", "css/overview.css", "css/print.css"}
+	styles  = []string{"css/base.css", "css/list.css", "css/order.css", "css/queue.css", "css/overview.css", "css/print.css"}
 	scripts = []string{"vendor/htmx.min.js", "vendor/hx-sse.min.js", "js/app.js", "js/list.js", "js/order.js"}
 
 	styleSheet = newAsset("app", "css", "text/css; charset=utf-8", styles)

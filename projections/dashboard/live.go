@@ -268,10 +268,15 @@ func (l *Live) look(ctx context.Context) {
 	}
 }
 
+// begin goes on from a position. Pages that are open already were not told of what is between.
 func (l *Live) begin(at eventstore.Position) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
+	missed := at != l.at
 	l.at, l.from = at, at
+	l.mu.Unlock()
+	if missed {
+		l.publish(at, news{Resync: true})
+	}
 }
 
 func (l *Live) publish(at eventstore.Position, m news) {
@@ -359,7 +364,9 @@ func (l *Live) serve(w http.ResponseWriter, r *http.Request) error {
 	}
 	hello, next, ok := l.enter(after)
 	if !ok {
-		return &refusal{http.StatusServiceUnavailable, "Too many pages are open."}
+		w.Header().Set("Retry-After", "10")
+		http.Error(w, "Too many pages are open.", http.StatusServiceUnavailable) // for app.js, which tries again
+		return nil
 	}
 	defer l.leave()
 	h := w.Header()

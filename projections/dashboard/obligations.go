@@ -72,7 +72,6 @@ type owedRow struct {
 
 type owedPage struct {
 	layout
-	Nav                 nav
 	Count               int64
 	Rows                []owedRow
 	Kind                domain.ObligationKind
@@ -92,10 +91,6 @@ func (b *dashboard) obligations(w http.ResponseWriter, r *http.Request) error {
 	q := projections.ObligationQuery{
 		Kind: domain.ObligationKind(form.Get("kind")), Manufacturer: form.Get("manufacturer"), Cursor: form.Get("cursor"),
 	}
-	counts, err := b.Reader.Counts(r.Context())
-	if err != nil {
-		return err
-	}
 	found, err := b.Reader.Obligations(r.Context(), q)
 	if err != nil {
 		return err
@@ -107,7 +102,7 @@ func (b *dashboard) obligations(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	page := owedPage{
-		layout: b.layout(r, "On account"), Nav: navOf(counts, ""), Count: found.Count, Kind: q.Kind, Kinds: domain.ObligationKinds,
+		layout: b.layout(r, "On account"), Count: found.Count, Kind: q.Kind, Kinds: domain.ObligationKinds,
 		Manufacturer: q.Manufacturer, Filtered: len(filter) > 0, NewKey: uuid.NewString, MaxReference: domain.MaxReference,
 		Anyone: obligationsPage, Table: "/v1/obligations?" + set(filter, "format", "csv"),
 	}

@@ -86,6 +86,9 @@ func (p *Page) Check(name string) {
 				p.Errorf("%s, %s: %s", name, look.name, v)
 			}
 		}
+		if cut := Eval[string](p, cutOff); cut != "" {
+			p.Errorf("%s, %s: what can be pressed is cut off: %s", name, look.name, cut)
+		}
 		if over := Eval[int](p, "document.documentElement.scrollWidth - document.documentElement.clientWidth"); over > 0 {
 			p.Errorf("%s, %s: the page is %d pixels too wide: %s", name, look.name, over, Eval[string](p, widest))
 		}
@@ -94,6 +97,12 @@ func (p *Page) Check(name string) {
 	p.Size(1280, 900)
 	p.Sound()
 }
+
+// cutOff names what can be pressed and is cut off by what is around it; what is meant to be scrolled is not.
+const cutOff = `[...document.querySelectorAll('main a, main button, main input, main select')].filter(e => {
+	const r = e.getBoundingClientRect(), width = document.documentElement.clientWidth;
+	return r.width && r.right > width + 1 && !e.closest('.tabs, .hidden, .scroll:not(:has(> .orders)), [hidden]');
+}).slice(0, 4).map(e => e.outerHTML.slice(0, 120)).join(' | ')`
 
 // widest names what sticks out at the side.
 const widest = `[...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > document.documentElement.clientWidth + 1 &&

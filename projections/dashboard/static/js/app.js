@@ -242,6 +242,9 @@
   // What only makes sense with JavaScript is hidden without it.
   const start = () => {
     document.querySelectorAll('[data-js]').forEach((e) => { e.hidden = false; });
+    document.querySelectorAll('.where [aria-current], .tabs [aria-current]').forEach((a) => { // where one is, on a narrow screen, too
+      a.parentElement.scrollLeft = a.offsetLeft - (a.parentElement.clientWidth - a.offsetWidth) / 2 - a.parentElement.offsetLeft;
+    });
     const options = Intl.DateTimeFormat().resolvedOptions();
     document.querySelectorAll('input[data-fill="zone"]').forEach((i) => { i.value = options.timeZone; });
     document.querySelectorAll('input[data-fill="locale"]').forEach((i) => { i.value = navigator.language; });
