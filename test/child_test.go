@@ -17,6 +17,7 @@ import (
 	"github.com/orderledger/orderledger/cmd/app"
 	"github.com/orderledger/orderledger/commands"
 	"github.com/orderledger/orderledger/domain/eventstore"
+	"github.com/orderledger/orderledger/test/browser"
 	"github.com/orderledger/orderledger/test/testenv"
 )
 
@@ -39,7 +40,9 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	browser.Close()
+	os.Exit(code)
 }
 
 func serveChild(config string) error {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/orderledger/orderledger/commands"
 	"github.com/orderledger/orderledger/commands/access"
+	"github.com/orderledger/orderledger/commands/access/signin"
 	"github.com/orderledger/orderledger/commands/follow"
 	"github.com/orderledger/orderledger/commands/lease"
 	"github.com/orderledger/orderledger/commands/manufacturer"
@@ -25,6 +26,7 @@ import (
 	"github.com/orderledger/orderledger/domain/eventstore"
 	"github.com/orderledger/orderledger/domain/eventstore/natsstore"
 	"github.com/orderledger/orderledger/projections"
+	"github.com/orderledger/orderledger/projections/dashboard"
 	"github.com/orderledger/orderledger/projections/tabs"
 )
 
@@ -60,6 +62,8 @@ type App struct {
 	telling   telling
 	nats      natsLink
 	lease     *lease.Lease
+	live      *dashboard.Live
+	sessions  *signin.Sessions
 	listener  net.Listener
 	server    *http.Server
 	serving   chan struct{}
@@ -209,6 +213,7 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	defer a.beginLease(ctx)()
 	a.parts.Go(func() { a.part(a.background, "projections", a.projector.Run) })
+	a.parts.Go(func() { a.part(a.background, "live pages", a.live.Run) })
 	a.act("saga", a.saga.Run)
 	a.act("notify", a.telling.runner.Run)
 	a.act("webhooks", a.webhooks.runner.Run)

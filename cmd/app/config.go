@@ -8,7 +8,9 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/orderledger/orderledger/commands/access/signin"
 	"github.com/orderledger/orderledger/commands/manufacturer"
 	"github.com/orderledger/orderledger/domain"
 	"github.com/orderledger/orderledger/domain/eventstore"
@@ -57,6 +59,9 @@ type Config struct {
 	PublicCustomerData bool
 
 	Mail Mail
+	OIDC OIDC
+	// SessionLife is how long somebody who signed in with a browser stays so.
+	SessionLife time.Duration
 }
 
 // NATS says as whom to connect to an external NATS, and whom to trust.
@@ -67,7 +72,8 @@ func Default() Config {
 	return Config{
 		Data: "orderledger-data", Store: "nats", Ledger: "orderledger", Listen: "127.0.0.1:8080",
 		Durability: string(eventstore.Group), Stripe: "sandbox", RateLimit: 10_000,
-		LogLevel: "info", LogFormat: "text", PublicEvents: true, Mail: defaultMail(),
+		LogLevel: "info", LogFormat: "text", PublicEvents: true, Mail: defaultMail(), OIDC: OIDC{RoleClaim: "groups"},
+		SessionLife: signin.DefaultLife,
 	}
 }
 
@@ -143,7 +149,10 @@ func (c Config) Validate() error {
 	if c.RateLimit <= 0 {
 		errs = append(errs, errors.New("--rate-limit: must be above zero"))
 	}
-	return errors.Join(append(errs, c.Mail.validate())...)
+	if c.SessionLife < time.Minute || c.SessionLife > 30*24*time.Hour {
+		errs = append(errs, fmt.Errorf("--session-life %s: use one minute to 720h", c.SessionLife))
+	}
+	return errors.Join(append(errs, c.Mail.validate(), c.OIDC.validate())...)
 }
 
 // validateNATS looks at what says how to reach an external NATS, and what to keep there.

@@ -32,6 +32,7 @@ const Version = "0.1.0"
 
 func (a *App) newServer() *http.Server {
 	stopping := make(chan struct{})
+	a.live = a.newLive(stopping)
 	server := &http.Server{
 		Handler:           a.routes(stopping),
 		ReadHeaderTimeout: 10 * time.Second,
@@ -48,7 +49,7 @@ func (a *App) newServer() *http.Server {
 func (a *App) routes(stopping <-chan struct{}) http.Handler {
 	apiMux := http.NewServeMux()
 	description := a.register(apiMux, stopping)
-	auth := commandapi.Auth{Tokens: a.tokens, ForbidAnonymous: a.config.NoAnonymous, Log: a.log}
+	auth := commandapi.Auth{Tokens: a.tokens, Sessions: a.sessions, ForbidAnonymous: a.config.NoAnonymous, Log: a.log}
 	limit := func(refuse commandapi.Refuse) func(http.Handler) http.Handler {
 		return commandapi.RateLimit(a.config.RateLimit, int(a.config.RateLimit), refuse)
 	}
@@ -59,6 +60,9 @@ func (a *App) routes(stopping <-chan struct{}) http.Handler {
 	people := auth
 	people.Refuse = a.refusePage()
 	pages := commandapi.Authenticate(people)(limit(people.Refuse)(a.pages()))
+	anybody := people
+	anybody.Optional = true
+	signIn := commandapi.Authenticate(anybody)(limit(people.Refuse)(dashboard.SignIn(a.pageDeps())))
 
 	root := http.NewServeMux()
 	root.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprintln(w, "alive") })
@@ -68,6 +72,9 @@ func (a *App) routes(stopping <-chan struct{}) http.Handler {
 	root.Handle("POST "+stripepay.WebhookPath, a.webhook())
 	root.Handle("/v1/", api)
 	root.Handle("GET /static/", dashboard.Static())
+	for _, path := range dashboard.SignInPaths {
+		root.Handle(path, signIn)
+	}
 	root.Handle("/", pages)
 	return commandapi.RequestID(root)
 }
@@ -210,27 +217,6 @@ func (a *App) Rebuild() {
 			a.log.Info("the read model was rebuilt, and is as it was", "position", r.Position, "orders", r.Orders)
 		}
 	})
-}
-
-func (a *App) pages() http.Handler { return dashboard.Handler(a.pageDeps()) }
-
-// refusePage says in a page what commandapi would say in a problem.
-func (a *App) refusePage() commandapi.Refuse {
-	show := dashboard.Refusal(a.pageDeps())
-	return func(w http.ResponseWriter, r *http.Request, p *commandapi.Problem) {
-		for name, values := range p.GetHeaders() {
-			w.Header()[name] = values
-		}
-		show(w, r, p.Status, p.Detail)
-	}
-}
-
-func (a *App) pageDeps() dashboard.Deps {
-	return dashboard.Deps{
-		Reader: a.model, Waiter: a.projector, Log: a.store, Codec: a.codec, Acts: acts{a}, Mail: mailbox{a}, Now: a.now, Logger: a.log,
-		Sandbox: a.config.Stripe == "sandbox",
-		SignIn:  "Sign in with an API token as the password; an administrator makes one with: orderledger token create",
-	}
 }
 
 // Ready says what keeps the ledger from being ready, each in a sentence; none when it is.

@@ -35,6 +35,9 @@ func (a *App) openWebhooks() error {
 			return err
 		}
 	}
+	if err := a.openDoor(keys.Derived("sessions")); err != nil {
+		return err
+	}
 	a.webhooks.sender = sender.New(sender.Config{AllowPrivate: a.config.WebhookAllowPrivate, Now: a.now, UserAgent: "orderledger/" + Version})
 	a.onClose(a.webhooks.sender.Close)
 	a.webhooks.endpoints = outhooks.NewEndpoints(a.store, a.codec, a.now, keys, a.webhooks.sender.Check)

@@ -54,6 +54,7 @@ func serveFlags(f *pflag.FlagSet) {
 	f.Bool("public-events", d.PublicEvents, "publish what happens to orders on LEDGER.public.TYPE, with an external NATS or --nats-listen")
 	f.Bool("public-customer-data", d.PublicCustomerData, "publish customers, addresses, note texts and card digits, too")
 	mailFlags(f, d.Mail)
+	signInFlags(f, d)
 	f.String("log-level", d.LogLevel, "debug, info, warn or error")
 	f.String("log-format", d.LogFormat, "text or json")
 }
@@ -124,7 +125,7 @@ func readConfig(flags *pflag.FlagSet, path string, environ []string) (app.Config
 		StripeWebhookSecret: k.String("stripe-webhook-secret-file"), ReconcileFirst: k.Bool("reconcile-first"),
 		WebhookAllowPrivate: k.Bool("webhook-allow-private"), WebhookKey: k.String("webhook-key-file"),
 		PublicEvents: k.Bool("public-events"), PublicCustomerData: k.Bool("public-customer-data"),
-		NATSRoles: natsRoles(k.Raw()[app.NATSRolesKey]), Mail: readMail(k),
+		NATSRoles: natsRoles(k.Raw()[app.NATSRolesKey]), Mail: readMail(k), OIDC: readOIDC(k), SessionLife: k.Duration("session-life"),
 	}
 	for _, n := range natsFiles {
 		*n.in(&c.NATS) = k.String(n.flag)

@@ -17,9 +17,19 @@ type Authenticator interface {
 	Authenticate(ctx context.Context, secret string) (domain.Actor, error)
 }
 
+// Sessions recognises people who signed in with a browser. Errors as Authenticator's.
+type Sessions interface {
+	// Actor returns whose the request's session is; found says whether it has one at all.
+	Actor(r *http.Request) (actor domain.Actor, found bool, err error)
+}
+
 // Auth says how requests are authenticated.
 type Auth struct {
 	Tokens Authenticator
+	// Sessions are looked at where no token is sent; nil: there are none.
+	Sessions Sessions
+	// Optional lets in who is not recognised, as nobody.
+	Optional bool
 	// ForbidAnonymous takes away the rule that requests from and to loopback need no token.
 	ForbidAnonymous bool
 	// Via is through what actors come in; empty is the API, whose clients may say "Orderledger-Via: cli".
@@ -44,8 +54,8 @@ func (f Refuse) answer(w http.ResponseWriter, r *http.Request, p *Problem) {
 // Local is the actor of requests without a token on loopback.
 const Local = "local"
 
-// Authenticate puts the actor into the request's context: the holder of the bearer token, or of the token sent as the
-// password of Basic authentication. A request without credentials is the actor "local" with role admin if it comes from
+// Authenticate puts the actor into the request's context: the holder of the bearer token, or who signed in with the browser that sent
+// the request. A request without either is the actor "local" with role admin if it comes from
 // loopback, to loopback, under a loopback name (so that no page elsewhere can reach it through a rebound name), and through
 // no proxy. Browsers' cross-origin requests that would change something are refused.
 func Authenticate(a Auth) func(http.Handler) http.Handler {
@@ -61,6 +71,9 @@ func Authenticate(a Auth) func(http.Handler) http.Handler {
 				return
 			}
 			actor, err := a.actor(r)
+			if err != nil && a.Optional {
+				actor, err = domain.Actor{}, nil
+			}
 			if err != nil {
 				a.Refuse.answer(w, r, Answer(r.Context(), log, err))
 				return
@@ -79,13 +92,19 @@ func (a Auth) actor(r *http.Request) (domain.Actor, error) {
 		}
 	}
 	credentials := r.Header.Get("Authorization")
+	if credentials == "" && a.Sessions != nil {
+		if actor, found, err := a.Sessions.Actor(r); found {
+			actor.Via = via
+			return actor, err
+		}
+	}
 	if credentials == "" {
 		if err := a.anonymous(r); err != nil {
 			return domain.Actor{}, err
 		}
 		return domain.Actor{ID: Local, Role: domain.Admin, Via: via}, nil
 	}
-	secret, ok := secretOf(r, credentials)
+	secret, ok := secretOf(credentials)
 	if !ok || a.Tokens == nil {
 		return domain.Actor{}, access.ErrUnauthenticated
 	}
@@ -94,10 +113,7 @@ func (a Auth) actor(r *http.Request) (domain.Actor, error) {
 	return actor, err
 }
 
-func secretOf(r *http.Request, credentials string) (string, bool) {
-	if _, password, ok := r.BasicAuth(); ok {
-		return password, true
-	}
+func secretOf(credentials string) (string, bool) {
 	scheme, secret, ok := strings.Cut(credentials, " ")
 	return strings.TrimSpace(secret), ok && strings.EqualFold(scheme, "Bearer")
 }

@@ -96,7 +96,7 @@ func (p *Problem) GetHeaders() http.Header {
 		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(p.RetryAfter.Seconds()))))
 	}
 	if p.Status == http.StatusUnauthorized {
-		h["Www-Authenticate"] = []string{`Bearer realm="orderledger"`, `Basic realm="orderledger", charset="UTF-8"`}
+		h["Www-Authenticate"] = []string{`Bearer realm="orderledger"`}
 	}
 	return h
 }

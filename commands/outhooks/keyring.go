@@ -99,6 +99,9 @@ func (k *Keyring) derive(what string) []byte {
 	return h.Sum(nil)
 }
 
+// Derived is a key of 32 bytes for another purpose, such as the cookies of sessions, so that one file is all that must be kept.
+func (k *Keyring) Derived(purpose string) []byte { return k.derive("derived\n" + purpose) }
+
 // secret is an endpoint's secret of a generation; ErrKeyLost when it was made with another key.
 func (k *Keyring) secret(endpoint string, g Generation) (sender.Secret, error) {
 	if g.Key != k.fingerprint {

@@ -31,15 +31,15 @@ type parkedBox struct {
 	Decides   bool // whether who looks at it may decide
 }
 
-func parkedOf(o domain.Order, role domain.Role) *parkedBox {
+func parkedOf(c voice, o domain.Order, role domain.Role) *parkedBox {
 	view := domain.RenderParked(o)
 	if view == nil {
 		return nil
 	}
-	box := &parkedBox{ParkedView: view, What: parkedAct(o, o.Currency.Format(view.Amount)), Decides: role.May(domain.Permission(domain.VerbResume))}
+	box := &parkedBox{ParkedView: view, What: parkedAct(o, c.Format(view.Amount)), Decides: role.May(domain.Permission(domain.VerbResume))}
 	box.Frozen = !slices.Contains(view.Decisions, domain.Retry)
 	for _, d := range view.Decisions {
-		box.Decisions = append(box.Decisions, decision{d, decisionLabels[d], outcomeOf(o, d)})
+		box.Decisions = append(box.Decisions, decision{d, decisionLabels[d], outcomeOf(c, o, d)})
 	}
 	return box
 }
@@ -62,9 +62,9 @@ func parkedAct(o domain.Order, amount string) string {
 }
 
 // outcomeOf says what a decision leads to, before it is taken.
-func outcomeOf(o domain.Order, d domain.Decision) string {
+func outcomeOf(c voice, o domain.Order, d domain.Decision) string {
 	view := domain.RenderParked(o)
-	amount := o.Currency.Format(view.Amount)
+	amount := c.Format(view.Amount)
 	returns := o.Pending.Act == domain.ActRefund || o.Pending.How == domain.ChargeRefunded
 	release := o.Pending.Act == domain.ActCancel && !returns
 	switch d {
@@ -163,9 +163,9 @@ func (b *dashboard) confirmDecision(w http.ResponseWriter, r *http.Request, o do
 		return b.refuse(w, r, o, err)
 	}
 	view := domain.RenderParked(o)
-	return show(w, http.StatusOK, "confirm", confirmPage{
+	return b.show(w, r, http.StatusOK, "confirm", confirmPage{
 		layout: b.layout(r, decisionLabels[d]), Order: domain.Render(o, b.Now()), NewKey: uuid.NewString, Amount: view.Amount,
 		Offer:       offer{Verb: domain.VerbResume, Label: decisionLabels[d], Fields: decisionFields(d)},
-		Consequence: outcomeOf(o, d), Parked: parkedOf(o, domain.ActorFrom(r.Context()).Role), Decision: d,
+		Consequence: outcomeOf(b.voice(r, o), o, d), Parked: parkedOf(b.voice(r, o), o, domain.ActorFrom(r.Context()).Role), Decision: d,
 	})
 }

@@ -8,14 +8,14 @@ import (
 )
 
 // describe says an event in a few words for the timeline, and what more there is to know of it.
-func describe(e domain.Event, c domain.Currency) (title, detail string) {
+func describe(e domain.Event, c voice) (title, detail string) {
 	switch e := e.(type) {
 	case domain.Placed:
 		return "Order placed", c.Format(e.Total)
 	case domain.Accepted:
 		return "Accepted", ""
 	case domain.ConfirmationMissed:
-		return "Confirmation missed", "It was due " + when(e.ConfirmBy)
+		return "Confirmation missed", "It was due " + c.in.Moment(e.ConfirmBy)
 	case domain.CaptureRequested:
 		return "Capture asked of Stripe", c.Format(e.Amount)
 	case domain.ShipRequested:
@@ -48,7 +48,7 @@ func describe(e domain.Event, c domain.Currency) (title, detail string) {
 	return describeMoney(e, c)
 }
 
-func describeMoney(e domain.Event, c domain.Currency) (title, detail string) {
+func describeMoney(e domain.Event, c voice) (title, detail string) {
 	switch e := e.(type) {
 	case domain.RefundRequested:
 		return "Refund asked of Stripe", join(c.Format(e.Amount), e.Reason)

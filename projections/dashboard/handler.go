@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"cmp"
 	"context"
 	"embed"
 	"errors"
@@ -70,6 +71,18 @@ type Deps struct {
 	Logger *slog.Logger
 	// Sandbox puts a banner on every page: no money moves.
 	Sandbox bool
+	// Ledger is its name, which every page shows; empty: orderledger.
+	Ledger string
+	// Formats returns how money and times are written for readers of a place; the zero Place is the dealer's. Nil: plainly.
+	Formats func(Place) (Format, error)
+	// Live tells open pages what changes; nil: they stay as they were.
+	Live *Live
+	// Pacer tells how the work goes; nil: there is no overview.
+	Pacer Pacer
+	// Health says how the ledger is; nil: nothing is said.
+	Health func(context.Context) Health
+	// Door lets people in and out; nil: who they are comes from elsewhere, and can't be changed here.
+	Door Door
 	// SignIn says, on the page for people who are nobody yet, how to become somebody.
 	SignIn string
 	Wait   time.Duration // zero: DefaultWait
@@ -78,26 +91,32 @@ type Deps struct {
 //go:embed templates/*.html
 var templateFiles embed.FS
 
-//go:embed static/style.css
-var style []byte
-
+// pages are the templates by their names. They are never executed: formats makes those that are, for each place.
 var pages = func() map[string]*template.Template {
 	m := map[string]*template.Template{}
-	for _, name := range []string{"list", "order", "confirm", "message", "parked", "obligations", "outbox", "letter"} {
-		m[name] = template.Must(template.New("layout.html").Funcs(functions).
-			ParseFS(templateFiles, "templates/layout.html", "templates/"+name+".html"))
+	for _, name := range []string{"list", "order", "confirm", "message", "parked", "obligations", "outbox", "letter", "signin", "overview"} {
+		m[name] = template.Must(template.New("layout.html").Funcs(functions).Funcs(written{Format: plain{}}.functions()).
+			ParseFS(templateFiles, "templates/layout.html", "templates/parts.html", "templates/"+name+".html"))
 	}
 	return m
 }()
 
-type dashboard struct{ Deps }
+type dashboard struct {
+	Deps
+	formats *formats
+}
 
-// Handler serves the pages: /, /orders…, /parked, /obligations, and /static/. It needs the actor in the request's context.
-func Handler(d Deps) http.Handler {
+func newDashboard(d Deps) *dashboard {
 	if d.Wait == 0 {
 		d.Wait = DefaultWait
 	}
-	b := &dashboard{d}
+	d.Ledger = cmp.Or(d.Ledger, "orderledger")
+	return &dashboard{Deps: d, formats: newFormats(d.Formats)}
+}
+
+// Handler serves the pages: /, /orders…, /parked, /obligations, and /static/. It needs the actor in the request's context.
+func Handler(d Deps) http.Handler {
+	b := newDashboard(d)
 	mux := http.NewServeMux()
 	mux.Handle("GET /{$}", http.RedirectHandler("/orders?tab=new", http.StatusSeeOther))
 	mux.Handle("GET /static/", Static())
@@ -107,8 +126,15 @@ func Handler(d Deps) http.Handler {
 	mux.HandleFunc("GET /orders/{id}", b.page(b.order))
 	mux.HandleFunc("GET /orders/{id}/confirm/{verb}", b.page(b.confirm))
 	mux.HandleFunc("POST /orders/{id}/{verb}", b.page(b.act))
+	if b.Pacer != nil {
+		mux.HandleFunc("GET "+overviewPath, b.page(b.overview))
+	}
+	mux.HandleFunc("POST /settings", b.page(b.settings))
 	if b.Mail != nil {
 		b.mailPages(mux)
+	}
+	if b.Live != nil {
+		mux.HandleFunc("GET /live", b.page(b.Live.serve))
 	}
 	mux.HandleFunc("/", b.page(func(http.ResponseWriter, *http.Request) error { return errNoPage }))
 
@@ -117,17 +143,10 @@ func Handler(d Deps) http.Handler {
 	return secure(sameOrigin.Handler(mux))
 }
 
-// Static serves what pages load. Anybody may have it: the page that asks people to sign in needs it, too.
-func Static() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /static/style.css", serveStyle)
-	return secure(mux)
-}
-
 // Refusal says in a page that a request was refused before it came to the Handler: nobody is signed in (401), another site
 // sent it (403), there were too many (429), or the log can't be reached (503). The caller has set what headers go with that.
 func Refusal(d Deps) func(w http.ResponseWriter, r *http.Request, status int, why string) {
-	b := &dashboard{d}
+	b := newDashboard(d)
 	return func(w http.ResponseWriter, r *http.Request, status int, why string) {
 		secure(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			b.fail(w, r, &refusal{status, why})
@@ -143,23 +162,19 @@ type refusal struct {
 
 func (e *refusal) Error() string { return e.why }
 
-// secure sets the headers that every answer has: nothing is loaded but our style, and nobody frames or keeps a page.
+// policy lets a page load what is ours, from here alone; nothing in a page itself is a script or a style.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+// secure sets the headers that every answer has: nothing is loaded from elsewhere, and nobody frames or keeps a page.
 func secure(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("Content-Security-Policy",
-			"default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+		h.Set("Content-Security-Policy", policy)
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "same-origin")
 		h.Set("Cache-Control", "no-store")
 		next.ServeHTTP(w, r)
 	})
-}
-
-func serveStyle(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "text/css; charset=utf-8")
-	w.Header().Set("Cache-Control", "max-age=300")
-	_, _ = w.Write(style) // a client that went away needs no style
 }
 
 // page lets those in who may read, and turns errors into pages.
@@ -185,20 +200,3 @@ var (
 	errForeign = errors.New("the request came from another site")
 	errForm    = errors.New("the form can't be read")
 )
-
-// layout is what every page needs.
-type layout struct {
-	Title   string
-	Actor   domain.Actor
-	Sandbox bool
-	Outbox  bool // there is one to look at
-	Now     time.Time
-}
-
-func (b *dashboard) layout(r *http.Request, title string) layout {
-	actor := domain.ActorFrom(r.Context())
-	return layout{
-		Title: title, Actor: actor, Sandbox: b.Sandbox, Now: b.Now().UTC(),
-		Outbox: b.Mail != nil && b.Mail.HasOutbox() && actor.Role.May(domain.PermRead),
-	}
-}

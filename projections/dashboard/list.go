@@ -17,16 +17,14 @@ type tabLink struct {
 	Current bool
 }
 
-// nav leads from list to list. OnAccount says that the page is that of what is owed.
+// nav leads from tab to tab.
 type nav struct {
-	Tabs      []tabLink
-	Owed      int64
-	OnAccount bool
+	Tabs []tabLink
 }
 
-// navOf is the navigation of a tab's page; of the page of what is owed when it is none's.
+// navOf is the navigation of a tab's page.
 func navOf(c projections.Counts, current domain.Tab) nav {
-	n := nav{Owed: c.Owed, OnAccount: current == ""}
+	var n nav
 	for _, t := range domain.Tabs {
 		n.Tabs = append(n.Tabs, tabLink{Tab: t, Count: c.Tabs[t], Current: t == current})
 	}
@@ -112,7 +110,7 @@ func (b *dashboard) list(w http.ResponseWriter, r *http.Request) error {
 	if q.Cursor != "" {
 		page.First = with(form, "cursor", "")
 	}
-	return show(w, http.StatusOK, "list", page)
+	return b.show(w, r, http.StatusOK, "list", page)
 }
 
 func (b *dashboard) row(o domain.Order, tab domain.Tab) row {

@@ -60,7 +60,7 @@ func (b *dashboard) outbox(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return show(w, http.StatusOK, "outbox", outboxPage{layout: b.layout(r, "Outbox"), Letters: list, Count: count})
+	return b.show(w, r, http.StatusOK, "outbox", outboxPage{layout: b.layout(r, "Outbox"), Letters: list, Count: count})
 }
 
 type letterPage struct {
@@ -76,7 +76,7 @@ func (b *dashboard) letter(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return b.showLetter(w, letterPage{
+	return b.showLetter(w, r, letterPage{
 		layout: b.layout(r, l.Subject), Letter: l, Frame: "/outbox/" + l.ID + "/html", Back: "/outbox", BackText: "Outbox",
 	})
 }
@@ -95,7 +95,7 @@ func (b *dashboard) preview(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	page := "/orders/" + o.ID.String()
-	return b.showLetter(w, letterPage{
+	return b.showLetter(w, r, letterPage{
 		layout: b.layout(r, l.Subject), Letter: l, Frame: page + "/preview/" + r.PathValue("name") + "/html",
 		Note: "This is how the e-mail " + r.PathValue("name") + " would look now. It is not sent.", Back: page, BackText: "Order " + o.OrderNumber,
 	})
@@ -120,10 +120,9 @@ func (b *dashboard) previewOf(r *http.Request) (Letter, domain.Order, error) {
 }
 
 // showLetter lets the page hold the one frame that it needs.
-func (b *dashboard) showLetter(w http.ResponseWriter, p letterPage) error {
-	w.Header().Set("Content-Security-Policy",
-		"default-src 'none'; style-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
-	return show(w, http.StatusOK, "letter", p)
+func (b *dashboard) showLetter(w http.ResponseWriter, r *http.Request, p letterPage) error {
+	w.Header().Set("Content-Security-Policy", policy+"; frame-src 'self'")
+	return b.show(w, r, http.StatusOK, "letter", p)
 }
 
 // frame serves an e-mail's own HTML where it can do nothing: no scripts, no forms, nothing loaded, an origin of its own, whoever

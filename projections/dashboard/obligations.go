@@ -22,13 +22,13 @@ type owedBox struct {
 	Age              string
 }
 
-func (b *dashboard) owedOf(o domain.Order) *owedBox {
+func (b *dashboard) owedOf(c voice, o domain.Order) *owedBox {
 	owes, ok := o.Owes()
 	if !ok {
 		return nil
 	}
 	box := &owedBox{Obligation: owes, Title: "An entry is owed", Age: days(owes.AgeDays(b.Now()))}
-	amount, account := o.Currency.Format(owes.Amount), ""
+	amount, account := c.Format(owes.Amount), ""
 	if n := o.Personal.Customer.AccountNumber; n != "" {
 		account = fmt.Sprintf(" (account %s)", n)
 	}
@@ -72,7 +72,6 @@ type owedRow struct {
 
 type owedPage struct {
 	layout
-	Nav                 nav
 	Count               int64
 	Rows                []owedRow
 	Kind                domain.ObligationKind
@@ -92,10 +91,6 @@ func (b *dashboard) obligations(w http.ResponseWriter, r *http.Request) error {
 	q := projections.ObligationQuery{
 		Kind: domain.ObligationKind(form.Get("kind")), Manufacturer: form.Get("manufacturer"), Cursor: form.Get("cursor"),
 	}
-	counts, err := b.Reader.Counts(r.Context())
-	if err != nil {
-		return err
-	}
 	found, err := b.Reader.Obligations(r.Context(), q)
 	if err != nil {
 		return err
@@ -107,7 +102,7 @@ func (b *dashboard) obligations(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	page := owedPage{
-		layout: b.layout(r, "On account"), Nav: navOf(counts, ""), Count: found.Count, Kind: q.Kind, Kinds: domain.ObligationKinds,
+		layout: b.layout(r, "On account"), Count: found.Count, Kind: q.Kind, Kinds: domain.ObligationKinds,
 		Manufacturer: q.Manufacturer, Filtered: len(filter) > 0, NewKey: uuid.NewString, MaxReference: domain.MaxReference,
 		Anyone: obligationsPage, Table: "/v1/obligations?" + set(filter, "format", "csv"),
 	}
@@ -115,7 +110,7 @@ func (b *dashboard) obligations(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	for _, o := range found.Orders {
-		row := owedRow{View: domain.Render(o, b.Now()), Owed: b.owedOf(o)}
+		row := owedRow{View: domain.Render(o, b.Now()), Owed: b.owedOf(b.voice(r, o), o)}
 		if verb := row.Owed.Kind.Verb(); page.Actor.Role.May(domain.Permission(verb)) {
 			row.Verb = verb
 		}
@@ -127,7 +122,7 @@ func (b *dashboard) obligations(w http.ResponseWriter, r *http.Request) error {
 	if q.Cursor != "" {
 		page.First = obligationsPage + "?" + filter.Encode()
 	}
-	return show(w, http.StatusOK, "obligations", page)
+	return b.show(w, r, http.StatusOK, "obligations", page)
 }
 
 // set is a query with one more value.

@@ -192,8 +192,8 @@ func rows(t []domain.Tracking) []domain.Tracking {
 }
 
 // consequence says what an act does to the money, before it is done.
-func consequence(o domain.Order, v domain.Verb) string {
-	amount := o.Currency.Format(o.Total)
+func consequence(c voice, o domain.Order, v domain.Verb) string {
+	amount := c.Format(o.Total)
 	switch {
 	case v == domain.VerbCapture:
 		return fmt.Sprintf("%s are taken from %s.", amount, card(o))
@@ -203,13 +203,13 @@ func consequence(o domain.Order, v domain.Verb) string {
 	case v == domain.VerbRefund && o.TakenElsewhere:
 		return fmt.Sprintf("The order over %s is marked as refunded. It was paid outside Stripe: give the money back there, then record the reversal.", amount)
 	case v == domain.VerbRefund && o.Method == domain.Card:
-		return fmt.Sprintf("The whole amount of %s goes back to %s. This can't be undone.", o.Currency.Format(o.Taken), card(o))
+		return fmt.Sprintf("The whole amount of %s goes back to %s. This can't be undone.", c.Format(o.Taken), card(o))
 	case v == domain.VerbRefund && o.Captured():
 		return fmt.Sprintf("The order over %s is marked as refunded. No card is involved: reverse the entry in the business system, then record the reversal.", amount)
 	case v == domain.VerbRefund:
 		return fmt.Sprintf("The order over %s is marked as refunded. No card is involved, and no entry is recorded.", amount)
 	case v == domain.VerbCancel && o.Method == domain.Card:
-		return cancelling(o)
+		return cancelling(c, o)
 	case v == domain.VerbCancel:
 		return fmt.Sprintf("The order on account over %s is called off; no card is involved. This can't be undone.", amount)
 	case v == domain.VerbReauthorize:
@@ -219,13 +219,13 @@ func consequence(o domain.Order, v domain.Verb) string {
 }
 
 // cancelling says how cancelling lets a card order's money go: as the rules have it.
-func cancelling(o domain.Order) string {
+func cancelling(c voice, o domain.Order) string {
 	e, err := domain.Decide(o, domain.Cancel{})
 	if err != nil {
 		return ""
 	}
 	request, asks := e.(domain.CancelRequested)
-	amount := o.Currency.Format(request.Amount)
+	amount := c.Format(request.Amount)
 	switch {
 	case asks && request.How == domain.ChargeRefunded:
 		return fmt.Sprintf("The order is called off, and the whole charge of %s goes back to %s. This can't be undone.", amount, card(o))

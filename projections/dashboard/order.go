@@ -61,8 +61,8 @@ func (b *dashboard) order(w http.ResponseWriter, r *http.Request) error {
 	}
 	page.Said, page.Done = said(o, domain.Verb(r.URL.Query().Get("did")))
 	page.Offers, page.Refusals = offers(o, page.Actor.Role)
-	page.Parked, page.External = parkedOf(o, page.Actor.Role), externals(o)
-	page.Owed = b.owedOf(o)
+	page.Parked, page.External = parkedOf(b.voice(r, o), o, page.Actor.Role), externals(o)
+	page.Owed = b.owedOf(b.voice(r, o), o)
 	page.CanAct = len(page.Offers)+len(page.Refusals) > 0
 	if b.Mail != nil {
 		page.Told, page.Resends, page.Previews = toldOf(entries), page.Actor.Role.May(domain.PermNotify), b.Mail.Previews()
@@ -71,12 +71,12 @@ func (b *dashboard) order(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	for _, e := range entries {
-		page.Timeline = append(page.Timeline, momentOf(e, o.Currency))
+		page.Timeline = append(page.Timeline, momentOf(e, b.voice(r, o)))
 	}
-	return show(w, http.StatusOK, "order", page)
+	return b.show(w, r, http.StatusOK, "order", page)
 }
 
-func momentOf(e queryapi.Entry, c domain.Currency) moment {
+func momentOf(e queryapi.Entry, c voice) moment {
 	raw, err := json.MarshalIndent(e.Data, "", "  ")
 	if err != nil {
 		raw = []byte("can't be shown") // every event came out of JSON
@@ -118,7 +118,7 @@ func (b *dashboard) confirm(w http.ResponseWriter, r *http.Request) error {
 	}
 	page := confirmPage{
 		layout: b.layout(r, label(o, verb)), Order: domain.Render(o, b.Now()), NewKey: uuid.NewString, Amount: moved(o, verb),
-		Offer: offer{Verb: verb, Label: label(o, verb), Fields: fields(o, verb)}, Consequence: consequence(o, verb),
+		Offer: offer{Verb: verb, Label: label(o, verb), Fields: fields(o, verb)}, Consequence: consequence(b.voice(r, o), o, verb),
 	}
 	if !page.Actor.Role.May(domain.Permission(verb)) {
 		return queryapi.ErrForbidden
@@ -126,7 +126,7 @@ func (b *dashboard) confirm(w http.ResponseWriter, r *http.Request) error {
 	if err := possible(o, verb); err != nil {
 		return b.refuse(w, r, o, err)
 	}
-	return show(w, http.StatusOK, "confirm", page)
+	return b.show(w, r, http.StatusOK, "confirm", page)
 }
 
 // said is what the order page says after an act.

@@ -37,7 +37,7 @@ func (b *dashboard) parked(w http.ResponseWriter, r *http.Request) error {
 	for _, o := range found.Orders {
 		view := domain.Render(o, b.Now())
 		if view.Parked != nil {
-			page.Rows = append(page.Rows, parkedRow{view, parkedAct(o, o.Currency.Format(view.Parked.Amount))})
+			page.Rows = append(page.Rows, parkedRow{view, parkedAct(o, b.voice(r, o).Format(view.Parked.Amount))})
 		}
 	}
 	if found.Next != "" {
@@ -46,5 +46,5 @@ func (b *dashboard) parked(w http.ResponseWriter, r *http.Request) error {
 	if cursor != "" {
 		page.First = "/parked"
 	}
-	return show(w, http.StatusOK, "parked", page)
+	return b.show(w, r, http.StatusOK, "parked", page)
 }

@@ -123,7 +123,7 @@ func TestDecisionsAreAskedAboutFirst(t *testing.T) {
 func TestParkedPage(t *testing.T) {
 	s := open(t)
 	wantAll(t, s.get(domain.Viewer, "/parked", 200), "Nothing waits for a decision.")
-	wantNone(t, s.get(domain.Viewer, "/orders", 200), "/parked")
+	wantNone(t, mainOf(s.get(domain.Viewer, "/orders", 200)), "/parked")
 	s.l.Place(t, clerk, querytest.Placed("200", domain.Card), history("200", silent)...)
 	wantAll(t, s.get(domain.Clerk, "/orders?tab=archived", 200), `<a href="/parked">1 order waits for a manager's decision</a>`)
 	for i := range 50 {

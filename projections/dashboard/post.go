@@ -119,7 +119,7 @@ func (b *dashboard) refuse(w http.ResponseWriter, r *http.Request, o domain.Orde
 		m.Status, m.Title = http.StatusPreconditionFailed, "The order has changed"
 		m.Text = "Since your page was made, something happened to this order, so your act was not carried out."
 		m.Advice = "Look at the order as it is now, then decide again."
-		m.Details, err = b.since(r.Context(), o, stale.Expected)
+		m.Details, err = b.since(r, o, stale.Expected)
 		if err != nil {
 			return err
 		}
@@ -140,22 +140,23 @@ func (b *dashboard) refuse(w http.ResponseWriter, r *http.Request, o domain.Orde
 		return err
 	}
 	m.layout = b.layout(r, m.Title)
-	return show(w, m.Status, "message", m)
+	return b.show(w, r, m.Status, "message", m)
 }
 
 // since tells, one line each, what happened to an order after a version.
-func (b *dashboard) since(ctx context.Context, o domain.Order, version int) ([]string, error) {
+func (b *dashboard) since(r *http.Request, o domain.Order, version int) ([]string, error) {
 	var lines []string
-	for r, err := range b.Log.ReadStream(ctx, eventstore.OrderStream(o.ID), eventstore.Revision(version-1)) {
+	format := b.format(r)
+	for recorded, err := range b.Log.ReadStream(r.Context(), eventstore.OrderStream(o.ID), eventstore.Revision(version-1)) {
 		if err != nil {
 			return nil, err
 		}
-		e, env, err := b.Codec.Decode(r)
+		e, env, err := b.Codec.Decode(recorded)
 		if err != nil {
 			return nil, err
 		}
-		m := momentOf(queryapi.Entry{Type: r.Type, OccurredAt: env.OccurredAt, Actor: env.Actor, Data: e}, o.Currency)
-		if lines = append(lines, when(env.OccurredAt)+": "+m.Title+" — "+m.Who); len(lines) == maxSince {
+		m := momentOf(queryapi.Entry{Type: recorded.Type, OccurredAt: env.OccurredAt, Actor: env.Actor, Data: e}, b.voice(r, o))
+		if lines = append(lines, format.Moment(env.OccurredAt)+": "+m.Title+" — "+m.Who); len(lines) == maxSince {
 			break
 		}
 	}

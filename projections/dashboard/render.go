@@ -12,10 +12,22 @@ import (
 	"github.com/orderledger/orderledger/projections/queryapi"
 )
 
-// show renders a page in whole before the first byte goes out: a page is never half of one.
-func show(w http.ResponseWriter, status int, name string, data any) error {
+// partHeader is set by app.js: its value dialog asks for a page without what is around it.
+const partHeader = "Ledger-Part"
+
+// show renders a page for who asks; for a dialog, only its middle.
+func (b *dashboard) show(w http.ResponseWriter, r *http.Request, status int, name string, data any) error {
+	block := "layout.html"
+	if r.Header.Get(partHeader) == "dialog" {
+		block = "main"
+	}
+	return b.part(w, r, status, name, block, data)
+}
+
+// part renders one block of a page, in whole before the first byte goes out: a page is never half of one.
+func (b *dashboard) part(w http.ResponseWriter, r *http.Request, status int, name, block string, data any) error {
 	var page bytes.Buffer
-	if err := pages[name].Execute(&page, data); err != nil {
+	if err := b.formats.at(placeOf(r)).pages[name].ExecuteTemplate(&page, block, data); err != nil {
 		return fmt.Errorf("page %s: %w", name, err)
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -37,6 +49,11 @@ type message struct {
 
 // fail says in a page what went wrong. Faults of the program go to the log, and nothing of the request but its method and path.
 func (b *dashboard) fail(w http.ResponseWriter, r *http.Request, err error) {
+	if refused := (*refusal)(nil); errors.Is(err, errNobody) || (errors.As(err, &refused) && refused.status == http.StatusUnauthorized) {
+		if b.nobody(w, r) {
+			return
+		}
+	}
 	m := b.explain(err)
 	m.layout = b.layout(r, m.Title)
 	if m.Back == "" {
@@ -48,7 +65,7 @@ func (b *dashboard) fail(w http.ResponseWriter, r *http.Request, err error) {
 			w.Header().Set("Retry-After", "5")
 		}
 	}
-	if err := show(w, m.Status, "message", m); err != nil {
+	if err := b.show(w, r, m.Status, "message", m); err != nil {
 		b.Logger.Error("the page that says what went wrong could not be shown", "error", err)
 		http.Error(w, "Something went wrong in the ledger.", http.StatusInternalServerError)
 	}

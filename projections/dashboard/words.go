@@ -10,12 +10,15 @@ import (
 )
 
 var functions = template.FuncMap{
-	"money": func(c domain.Currency, minor int64) string { return c.Format(minor) },
-	"when":  when,
 	"words": func(v any) string { return words(v) },
 	"badge": badge,
-	"short": func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04") },
-	"due":   due,
+	"icon":  icon,
+	"said":  sayingOf,
+	"rfc":   func(t *time.Time) string { return t.UTC().Format(time.RFC3339) },
+	"asset": func(name string) string {
+		return map[string]asset{"css": styleSheet, "js": script, "icons": icons, "brand": brand}[name].path
+	},
+	"due": due,
 	"percent": func(p float64) string {
 		return strings.TrimSuffix(strings.TrimRight(fmt.Sprintf("%.2f", p), "0"), ".") + " %"
 	},
@@ -25,23 +28,6 @@ var functions = template.FuncMap{
 		}
 		return *s
 	},
-}
-
-// when writes an instant, or a pointer to one, with its zone; nothing for none.
-func when(v any) string {
-	var t time.Time
-	switch v := v.(type) {
-	case time.Time:
-		t = v
-	case *time.Time:
-		if v != nil {
-			t = *v
-		}
-	}
-	if t.IsZero() {
-		return ""
-	}
-	return t.UTC().Format("2 Jan 2006, 15:04") + " UTC"
 }
 
 // due writes an instant as the clocks of its zone show it, with the zone: the same day there may be another one here.
@@ -82,27 +68,28 @@ func words(v any) string {
 	return strings.ToUpper(s[:1]) + s[1:]
 }
 
-var badgeTexts = map[domain.Badge]struct{ text, meaning string }{
-	domain.BadgeCaptureFailed:         {"Capture failed", "Stripe refused to take the money. Authorize the payment anew, try again, or cancel the order."},
-	domain.BadgeAuthorizationExpiring: {"Hold ends soon", "The hold on the card ends within 48 hours. Capture the payment before; after that it must be authorized anew."},
-	domain.BadgeAuthorizationExpired:  {"Hold gone", "The hold on the card is gone, so nothing can be captured or shipped. Authorize the payment anew, or cancel the order."},
-	domain.BadgeConfirmationDue:       {"Confirm today", "The manufacturer wants this order accepted today."},
-	domain.BadgeConfirmationMissed:    {"Confirmation missed", "The order was not accepted in the manufacturer's time. It can still be accepted."},
-	domain.BadgeEntryOwed:             {"Entry owed", "The order left the house on account: make the entry in the business system, then record it here."},
-	domain.BadgeReversalOwed:          {"Reversal owed", "Reverse what was entered in the business system or paid outside Stripe, then record the reversal here."},
-	domain.BadgeRefundPending:         {"Refund under way", "Stripe took the refund on and has not finished it, which can take days. Until the money is back the order stays in its tab."},
-	domain.BadgeRefundFailed:          {"Refund failed", "The refund did not reach the customer: the money is still with you. Refund again, or ask the customer why the bank sent it back."},
-	domain.BadgeCancelFailed:          {"Cancelling failed", "The money could not be let go, so the order stands."},
-	domain.BadgeDisputed:              {"Disputed", "The customer disputes the charge at the bank. Answer in Stripe's dashboard; until the dispute is closed nothing can be refunded here."},
-	domain.BadgeParked:                {"Waits for a person", "An operation can't go on by itself and waits for a manager's decision."},
-	domain.BadgeNotificationFailed:    {"E-mail failed", "Somebody could not be told. See below who and why; correct the cause, then send it again."},
+var badgeTexts = map[domain.Badge]struct{ icon, tone, text, meaning string }{
+	domain.BadgeCaptureFailed:         {"card", "bad", "Capture failed", "Stripe refused to take the money. Authorize the payment anew, try again, or cancel the order."},
+	domain.BadgeAuthorizationExpiring: {"clock", "warn", "Hold ends soon", "The hold on the card ends within 48 hours. Capture the payment before; after that it must be authorized anew."},
+	domain.BadgeAuthorizationExpired:  {"card", "bad", "Hold gone", "The hold on the card is gone, so nothing can be captured or shipped. Authorize the payment anew, or cancel the order."},
+	domain.BadgeConfirmationDue:       {"clock", "warn", "Confirm today", "The manufacturer wants this order accepted today."},
+	domain.BadgeConfirmationMissed:    {"alert", "bad", "Confirmation missed", "The order was not accepted in the manufacturer's time. It can still be accepted."},
+	domain.BadgeEntryOwed:             {"account", "warn", "Entry owed", "The order left the house on account: make the entry in the business system, then record it here."},
+	domain.BadgeReversalOwed:          {"account", "warn", "Reversal owed", "Reverse what was entered in the business system or paid outside Stripe, then record the reversal here."},
+	domain.BadgeRefundPending:         {"refund", "info", "Refund under way", "Stripe took the refund on and has not finished it, which can take days. Until the money is back the order stays in its tab."},
+	domain.BadgeRefundFailed:          {"alert", "bad", "Refund failed", "The refund did not reach the customer: the money is still with you. Refund again, or ask the customer why the bank sent it back."},
+	domain.BadgeCancelFailed:          {"alert", "bad", "Cancelling failed", "The money could not be let go, so the order stands."},
+	domain.BadgeDisputed:              {"dispute", "bad", "Disputed", "The customer disputes the charge at the bank. Answer in Stripe's dashboard; until the dispute is closed nothing can be refunded here."},
+	domain.BadgeParked:                {"parked", "bad", "Waits for a person", "An operation can't go on by itself and waits for a manager's decision."},
+	domain.BadgeNotificationFailed:    {"mail", "bad", "E-mail failed", "Somebody could not be told. See below who and why; correct the cause, then send it again."},
 }
 
-type badgeView struct{ Text, Meaning, Class string }
+// badgeView is a badge as a page shows it: by text and icon, not by its colour (Class) alone.
+type badgeView struct{ Text, Meaning, Icon, Class string }
 
 func badge(b domain.Badge) badgeView {
 	t := badgeTexts[b]
-	return badgeView{Text: t.text, Meaning: t.meaning, Class: string(b)}
+	return badgeView{Text: t.text, Meaning: t.meaning, Icon: t.icon, Class: t.tone + " " + string(b)}
 }
 
 // card names a card for people.
@@ -115,4 +102,31 @@ func card(o domain.Order) string {
 		brand = "card"
 	}
 	return words(brand) + " •••• " + o.Hold.Last4
+}
+
+// iconNames are those in the sprite.
+var iconNames = func() map[string]bool {
+	names := map[string]bool{}
+	for part := range strings.SplitSeq(string(icons.plain), `<symbol id="`) {
+		if name, _, ok := strings.Cut(part, `" viewBox`); ok {
+			names[name] = true
+		}
+	}
+	return names
+}()
+
+// icon is a sign beside a text, which says the same; programs that read aloud skip it.
+func icon(name string) (template.HTML, error) {
+	if !iconNames[name] {
+		return "", fmt.Errorf("there is no icon %q", name)
+	}
+	return template.HTML(`<svg class="icon" aria-hidden="true"><use href="` + icons.path + `#` + name + `"/></svg>`), nil //nolint:gosec // of our own names
+}
+
+// saying is a sentence about a page as a whole: kind is done, bad, info, or empty for what waits.
+type saying struct{ Kind, Icon, Text string }
+
+func sayingOf(kind, text string) saying {
+	signs := map[string]string{"done": "done", "bad": "alert", "info": "info", "": "clock"}
+	return saying{Kind: kind, Icon: signs[kind], Text: text}
 }

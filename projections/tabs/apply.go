@@ -67,7 +67,7 @@ func (f *file) apply(ctx context.Context, codec eventstore.Codec, batch []events
 	}
 	b := &writer{
 		file: f, tx: tx, orders: map[uuid.UUID]*touched{},
-		counts: map[int64]int64{}, stmts: map[string]*sql.Stmt{},
+		counts: map[int64]int64{}, paces: map[pace]paced{}, stmts: map[string]*sql.Stmt{},
 	}
 	last := lastOf(f.last.Position, batch)
 	if err = b.write(ctx, events, last); err == nil {
@@ -150,6 +150,7 @@ type writer struct {
 	tx     *sql.Tx
 	orders map[uuid.UUID]*touched
 	counts map[int64]int64 // by facet
+	paces  map[pace]paced
 	stmts  map[string]*sql.Stmt
 }
 
@@ -189,6 +190,9 @@ func (b *writer) write(ctx context.Context, events []read, last projections.Last
 		if err := b.exec(ctx, `UPDATE facets SET orders = orders + ? WHERE facet = ?`, delta, facet); err != nil {
 			return err
 		}
+	}
+	if err := b.writePace(ctx); err != nil {
+		return err
 	}
 	return b.exec(ctx, `UPDATE meta SET checkpoint = ?, before = ?, event = ?`, int64(last.Position), int64(last.Before), last.Event[:])
 }
@@ -243,10 +247,12 @@ func (b *writer) fold(ctx context.Context, e read) error {
 	if int(e.at.Revision) != t.order.Version {
 		return fmt.Errorf("%w: the order has %d events in the read model", eventstore.ErrGap, t.order.Version)
 	}
+	before := t.order
 	t.order = domain.Evolve(t.order, e.event, eventstore.Stamp(e.at.Event, e.env))
 	if t.order.ID != e.order {
 		return fmt.Errorf("%w: the event belongs to order %s", eventstore.ErrBroken, t.order.ID)
 	}
+	b.keepPace(before, t.order, e.env.OccurredAt)
 	return nil
 }
 

@@ -198,6 +198,7 @@ func BenchmarkList(b *testing.B) {
 			lists = append(lists, projections.Query{Tab: tab, Sort: column}, projections.Query{Tab: tab, Sort: "-" + column})
 		}
 	}
+	benchPace(b, db, now)
 	for _, q := range lists {
 		name := fmt.Sprintf("tab=%s sort=%s text=%s badge=%s status=%s payment=%s by=%s dated=%v", q.Tab, q.Sort, q.Text, q.Badge, q.Status,
 			q.Payment, q.Manufacturer, !q.PlacedFrom.IsZero())

@@ -18,8 +18,8 @@ import (
 type Report struct {
 	Position eventstore.Position `json:"position"` // at which the two were compared
 	Orders   int64               `json:"orders"`   // in the rebuilt file
-	// Different is the number of rows (orders, tokens, counts) that differ; Examples names the first of them: order ids, or
-	// token-<id>, recorded-<id>-<kind> and tab-<tab>.
+	// Different is the number of rows (orders, tokens, paces, counts) that differ; Examples names the first of them: order ids, or
+	// token-<id>, recorded-<id>-<kind>, pace-<slot>-<what>-<mark> and tab-<tab>.
 	Different int64    `json:"different"`
 	Examples  []string `json:"examples,omitempty"`
 }
@@ -178,6 +178,7 @@ var comparisons = []string{
 		confirm_by, due_from, due_by, expiring_from, parked_at, owed_at, terms, CAST(doc AS TEXT)) FROM orders JOIN docs USING (n) JOIN facets USING (facet) ORDER BY id`,
 	`SELECT 'recorded-' || lower(hex(id)) || '-' || kind AS name, json_array(at) FROM recorded JOIN orders USING (n) ORDER BY name`,
 	`SELECT 'token-' || id, json_array(name, role, created, revoked) FROM tokens ORDER BY id`,
+	`SELECT 'pace-' || slot || '-' || what || '-' || mark AS name, json_array(n, amount) FROM pace WHERE n <> 0 OR amount <> 0 ORDER BY name`,
 	`SELECT 'tab-' || tab, json_array(sum(orders)) FROM facets GROUP BY tab HAVING sum(orders) > 0 ORDER BY tab`,
 }
 

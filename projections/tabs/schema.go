@@ -2,7 +2,7 @@ package tabs
 
 // form names what the file's contents mean: the tables, the stored form of orders, facets and folded terms. A file of another form is
 // thrown away. Change it whenever any of them changes, domain.Order included.
-const form = "orderledger tabs 5"
+const form = "orderledger tabs 6"
 
 const tables = `
 CREATE TABLE meta (form TEXT NOT NULL, checkpoint INTEGER NOT NULL, bulk INTEGER NOT NULL, before INTEGER NOT NULL, event BLOB);
@@ -17,6 +17,8 @@ CREATE TABLE orders (
 CREATE TABLE docs (n INTEGER PRIMARY KEY, doc BLOB NOT NULL); -- domain.Order as JSON; apart, so that rows are small
 -- What was recorded of the business system. It changes rarely once it is there, so its key is the one index it needs.
 CREATE TABLE recorded (at INTEGER NOT NULL, n INTEGER NOT NULL, kind TEXT NOT NULL, PRIMARY KEY (at, n, kind)) WITHOUT ROWID;
+-- How the work goes: see pace.go. slot is when, as Unix seconds; mark the currency, or the step of the duration.
+CREATE TABLE pace (slot INTEGER NOT NULL, what INTEGER NOT NULL, mark NOT NULL, n INTEGER NOT NULL, amount INTEGER NOT NULL, PRIMARY KEY (slot, what, mark)) WITHOUT ROWID;
 CREATE TABLE tokens (id TEXT PRIMARY KEY, name TEXT NOT NULL, role TEXT NOT NULL, created INTEGER NOT NULL, revoked INTEGER) WITHOUT ROWID;
 CREATE VIRTUAL TABLE words USING fts5(terms, content='', contentless_delete=1, detail=none, prefix='1 2',
 	tokenize="unicode61 remove_diacritics 0 tokenchars '_'");

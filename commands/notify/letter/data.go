@@ -52,33 +52,33 @@ func (w *Writer) data(s notify.Subject) Data {
 	o, l := s.Order, w.locale
 	c := o.Personal.Customer
 	d := Data{
-		Dealer: w.config.Dealer, Language: l.tag.String(),
+		Dealer: w.config.Dealer, Language: l.Language(),
 		Customer: Customer{c.Name, c.Company, c.Email, c.Phone, c.AccountNumber, c.Name},
-		Order:    Order{o.OrderNumber, l.date(o.PlacedAt), o.ShippingMethod, o.Manufacturer},
-		ShipTo:   l.address(o.Personal.ShippingAddress),
-		Subtotal: l.money(o.Currency, o.Subtotal), Total: l.money(o.Currency, o.Total),
+		Order:    Order{o.OrderNumber, l.Date(o.PlacedAt), o.ShippingMethod, o.Manufacturer},
+		ShipTo:   l.Address(o.Personal.ShippingAddress),
+		Subtotal: l.Money(o.Currency, o.Subtotal), Total: l.Money(o.Currency, o.Total),
 		Payment: Payment{Method: string(o.Method)},
-		Fact:    Fact{Date: l.date(s.Notice.At)},
+		Fact:    Fact{Date: l.Date(s.Notice.At)},
 	}
 	if d.Customer.Greeting == "" {
 		d.Customer.Greeting = c.Company
 	}
 	if o.Personal.BillingAddress != o.Personal.ShippingAddress {
-		d.BillTo = l.address(o.Personal.BillingAddress)
+		d.BillTo = l.Address(o.Personal.BillingAddress)
 	}
 	if o.Freight != 0 {
-		d.Freight = l.money(o.Currency, o.Freight)
+		d.Freight = l.Money(o.Currency, o.Freight)
 	}
 	if o.Tax != 0 {
-		d.Tax = l.money(o.Currency, o.Tax)
+		d.Tax = l.Money(o.Currency, o.Tax)
 	}
 	if o.Method == domain.Card {
 		d.Payment.Card, d.Payment.Provider = card(o.Hold), "Stripe"
 	}
 	for _, line := range o.Lines {
 		d.Lines = append(d.Lines, Line{
-			line.SKU, line.Description, l.count(line.Quantity), l.money(o.Currency, line.UnitPrice), l.percent(line.DiscountPercent),
-			l.money(o.Currency, line.Amount),
+			line.SKU, line.Description, l.Count(line.Quantity), l.Money(o.Currency, line.UnitPrice), l.Percent(line.DiscountPercent),
+			l.Money(o.Currency, line.Amount),
 		})
 	}
 	for _, t := range o.Tracking {
@@ -86,9 +86,9 @@ func (w *Writer) data(s notify.Subject) Data {
 	}
 	d.Fact.Amount, d.Fact.Money = w.money(s)
 	if there, err := time.LoadLocation(o.Confirm.Zone); err == nil {
-		l.zone = there // the manufacturer reads it
+		l = l.In(there) // the manufacturer reads it
 	}
-	d.Fact.Due = l.moment(o.Confirm.By)
+	d.Fact.Due = l.Moment(o.Confirm.By)
 	return d
 }
 
@@ -105,7 +105,7 @@ func (w *Writer) money(s notify.Subject) (amount, how string) {
 		default:
 			how = byStripe
 		}
-		return w.locale.money(e.Currency, e.Amount), how
+		return w.locale.Money(e.Currency, e.Amount), how
 	case domain.Cancelled:
 		amount := o.Total
 		if o.Captured() {
@@ -121,9 +121,9 @@ func (w *Writer) money(s notify.Subject) (amount, how string) {
 		default:
 			how = string(e.How)
 		}
-		return w.locale.money(o.Currency, amount), how
+		return w.locale.Money(o.Currency, amount), how
 	case domain.PaymentCaptured:
-		return w.locale.money(e.Currency, e.Amount), ""
+		return w.locale.Money(e.Currency, e.Amount), ""
 	}
 	return "", ""
 }
@@ -153,19 +153,19 @@ type News struct{ Kind, Title, Order, Customer, Total, Date, Due, Detail string 
 func (w *Writer) news(s notify.Subject) News {
 	o, l := s.Order, w.locale
 	n := News{
-		Kind: s.Notice.Kind, Order: o.OrderNumber, Customer: o.Personal.Customer.Name, Total: l.money(o.Currency, o.Total),
-		Date: l.moment(s.Notice.At),
+		Kind: s.Notice.Kind, Order: o.OrderNumber, Customer: o.Personal.Customer.Name, Total: l.Money(o.Currency, o.Total),
+		Date: l.Moment(s.Notice.At),
 	}
 	if company := o.Personal.Customer.Company; company != "" {
 		n.Customer = strings.TrimPrefix(n.Customer+", "+company, ", ")
 	}
 	switch s.Notice.Kind {
 	case KindDealerPlaced:
-		n.Title, n.Due = "New order", l.moment(o.Confirm.By)
+		n.Title, n.Due = "New order", l.Moment(o.Confirm.By)
 	case KindDealerDue:
-		n.Title, n.Due = "To be confirmed today", l.moment(o.Confirm.By)
+		n.Title, n.Due = "To be confirmed today", l.Moment(o.Confirm.By)
 	case KindDealerExpiring:
-		n.Title, n.Due = "The hold on the card ends soon", l.moment(o.Hold.CaptureBefore)
+		n.Title, n.Due = "The hold on the card ends soon", l.Moment(o.Hold.CaptureBefore)
 	case KindDealerRefundFailed:
 		n.Title = "A refund failed; the money is still with you"
 		if e, ok := s.Event.(domain.RefundFailed); ok {

@@ -132,7 +132,7 @@ func (w *Writer) ToManufacturer(s notify.Subject, to notify.Address) (notify.Mes
 }
 
 func (w *Writer) toDealer(list []notify.Subject) (notify.Message, error) {
-	d := Digest{Dealer: w.config.Dealer, Language: w.locale.tag.String()}
+	d := Digest{Dealer: w.config.Dealer, Language: w.locale.Language()}
 	for _, s := range list {
 		d.Facts = append(d.Facts, w.news(s))
 	}

@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/text/language"
 
+	"github.com/orderledger/orderledger/commands/locale"
 	"github.com/orderledger/orderledger/commands/notify"
 )
 
@@ -47,7 +48,7 @@ type Config struct {
 // Writer writes e-mails. Safe for many goroutines.
 type Writer struct {
 	config Config
-	locale locale
+	locale locale.Locale
 	html   map[string]*html.Template
 	text   map[string]*text.Template
 }
@@ -61,7 +62,7 @@ func New(c Config) (*Writer, error) {
 	if c.Zone == nil {
 		c.Zone = time.UTC
 	}
-	w := &Writer{config: c, locale: newLocale(c.Locale, c.Zone), html: map[string]*html.Template{}, text: map[string]*text.Template{}}
+	w := &Writer{config: c, locale: locale.New(c.Locale, c.Zone), html: map[string]*html.Template{}, text: map[string]*text.Template{}}
 	if err := w.known(); err != nil {
 		return nil, err
 	}

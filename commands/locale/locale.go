@@ -1,4 +1,6 @@
-package letter
+// Package locale writes money, dates and addresses as readers of one language and place expect them. It knows no words beside the names
+// of months: those are its callers'.
+package locale
 
 import (
 	"fmt"
@@ -18,8 +20,8 @@ import (
 	"github.com/orderledger/orderledger/domain"
 )
 
-// locale writes for readers of one language and place.
-type locale struct {
+// Locale writes for readers of one language and place, whose clocks are those of one zone.
+type Locale struct {
 	tag     language.Tag
 	base    string // such as de
 	region  string // such as DE
@@ -27,17 +29,30 @@ type locale struct {
 	printer *message.Printer
 }
 
-func newLocale(tag language.Tag, zone *time.Location) locale {
+// New returns the locale of a language and place, and a zone.
+func New(tag language.Tag, zone *time.Location) Locale {
 	base, _ := tag.Base()
 	region, _ := tag.Region()
-	return locale{tag: tag, base: base.String(), region: region.String(), zone: zone, printer: message.NewPrinter(tag)}
+	return Locale{tag: tag, base: base.String(), region: region.String(), zone: zone, printer: message.NewPrinter(tag)}
 }
+
+// In is the locale with the clocks of another zone.
+func (l Locale) In(zone *time.Location) Locale {
+	l.zone = zone
+	return l
+}
+
+// Zone is whose clocks it shows.
+func (l Locale) Zone() *time.Location { return l.zone }
+
+// Language is the language and place, as BCP 47 has it.
+func (l Locale) Language() string { return l.tag.String() }
 
 const nbsp = "\u00a0"
 
-// money writes an amount of minor units with the currency's sign where readers expect it. golang.org/x/text knows the signs and the
+// Money writes an amount of minor units with the currency's sign where readers expect it. golang.org/x/text knows the signs and the
 // digits, and doesn't offer the places.
-func (l locale) money(c domain.Currency, minor int64) string {
+func (l Locale) Money(c domain.Currency, minor int64) string {
 	digits, known := c.Exponent()
 	unit, err := currency.ParseISO(string(c))
 	if !known || err != nil {
@@ -55,7 +70,7 @@ func (l locale) money(c domain.Currency, minor int64) string {
 	return sign + amount
 }
 
-func (l locale) signFirst() bool {
+func (l Locale) signFirst() bool {
 	switch l.base {
 	case "en", "ja", "zh", "ko", "th", "hi", "nl":
 		return true
@@ -69,14 +84,16 @@ func (l locale) signFirst() bool {
 	return false
 }
 
-func (l locale) spaced(sign string) bool {
+func (l Locale) spaced(sign string) bool {
 	last, _ := utf8.DecodeLastRuneInString(sign)
 	return unicode.IsLetter(last) || l.base == "nl" || l.base == "de" || l.base == "pt"
 }
 
-func (l locale) count(n int64) string { return l.printer.Sprint(number.Decimal(n)) }
+// Count writes a number of things.
+func (l Locale) Count(n int64) string { return l.printer.Sprint(number.Decimal(n)) }
 
-func (l locale) percent(p float64) string {
+// Percent writes so many hundredths; nothing for zero.
+func (l Locale) Percent(p float64) string {
 	if p == 0 {
 		return ""
 	}
@@ -99,9 +116,9 @@ var months = map[string]string{
 	"fi": "tammikuuta helmikuuta maaliskuuta huhtikuuta toukokuuta kesäkuuta heinäkuuta elokuuta syyskuuta lokakuuta marraskuuta joulukuuta",
 }
 
-// date writes the day of an instant in the dealer's zone: in words where we have them (golang.org/x/text has none), else as ISO
+// Date writes the day of an instant in the zone: in words where we have them (golang.org/x/text has none), else as ISO
 // 8601, which nobody misreads.
-func (l locale) date(t time.Time) string {
+func (l Locale) Date(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
@@ -135,21 +152,47 @@ func (l locale) date(t time.Time) string {
 	return day + " " + month + " " + year
 }
 
-// moment writes an instant with its time of day and zone.
-func (l locale) moment(t time.Time) string {
+// Moment writes an instant with its time of day and zone.
+func (l Locale) Moment(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
-	t = t.In(l.zone)
-	clock := t.Format("15:04")
-	if l.base == "en" && (l.region == "US" || l.region == "CA" || l.region == "AU" || l.region == "PH") {
-		clock = t.Format("3:04") + nbsp + t.Format("PM")
-	}
-	return l.date(t) + ", " + clock + " " + t.Format("MST")
+	return l.Date(t) + ", " + l.Clock(t) + " " + t.In(l.zone).Format("MST")
 }
 
-// country names a country in the reader's language.
-func (l locale) country(code string) string {
+// Clock writes an instant's time of day.
+func (l Locale) Clock(t time.Time) string {
+	t = t.In(l.zone)
+	if l.base == "en" && (l.region == "US" || l.region == "CA" || l.region == "AU" || l.region == "PH") {
+		return t.Format("3:04") + nbsp + t.Format("PM")
+	}
+	return t.Format("15:04")
+}
+
+// Short writes an instant in numbers, for a narrow column: the zone must be said elsewhere. Where days and months stand in an order that
+// we don't know, it is ISO 8601's.
+func (l Locale) Short(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	layouts := map[string]string{
+		"de": "02.01.2006", "fr": "02/01/2006", "es": "02/01/2006", "it": "02/01/2006", "pt": "02/01/2006", "nl": "02-01-2006", "pl": "02.01.2006",
+		"fi": "2.1.2006", "da": "02.01.2006", "nb": "02.01.2006", "nn": "02.01.2006", "no": "02.01.2006",
+	}
+	layout, known := layouts[l.base]
+	switch {
+	case l.base == "en" && (l.region == "US" || l.region == "PH"):
+		layout = "01/02/2006"
+	case l.base == "en" && (l.region == "GB" || l.region == "IE" || l.region == "AU" || l.region == "NZ" || l.region == "IN"):
+		layout = "02/01/2006"
+	case !known:
+		layout = time.DateOnly
+	}
+	return t.In(l.zone).Format(layout) + " " + l.Clock(t)
+}
+
+// Country names a country in the reader's language.
+func (l Locale) Country(code string) string {
 	region, err := language.ParseRegion(code)
 	if err != nil {
 		return code
@@ -160,8 +203,8 @@ func (l locale) country(code string) string {
 	return code
 }
 
-// address writes an address as its country's post wants it; the country is named when it is not the dealer's own.
-func (l locale) address(a domain.Address) []string {
+// Address writes an address as its country's post wants it; the country is named when it is not the locale's own.
+func (l Locale) Address(a domain.Address) []string {
 	var lines []string
 	add := func(parts ...string) {
 		if s := strings.TrimSpace(strings.Join(parts, "")); s != "" {
@@ -197,7 +240,7 @@ func (l locale) address(a domain.Address) []string {
 		}
 	}
 	if a.Country != "" && a.Country != l.region {
-		add(l.country(a.Country))
+		add(l.Country(a.Country))
 	}
 	return lines
 }

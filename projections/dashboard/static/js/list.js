@@ -1,0 +1,1 @@
+// The list of orders. See app.js for what the pages share.

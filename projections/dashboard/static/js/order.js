@@ -1,0 +1,1 @@
+// The page of one order. See app.js for what the pages share.

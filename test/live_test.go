@@ -1,0 +1,125 @@
+package test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp/kb"
+
+	"github.com/orderledger/orderledger/domain"
+	"github.com/orderledger/orderledger/domain/eventstore"
+	"github.com/orderledger/orderledger/projections/queryapi/querytest"
+	"github.com/orderledger/orderledger/test/browser"
+)
+
+const told = `(() => {
+	window.told = [];
+	for (const name of ['order', 'placed', 'resync']) document.addEventListener('ledger:' + name, e => told.push(name + ' ' + (e.detail.version || e.detail.count || '')));
+	return true;
+})()`
+
+// wire is a way to the site that a test can cut.
+type wire struct {
+	*httptest.Server
+	cut atomic.Bool
+}
+
+func newWire(t *testing.T, to string) *wire {
+	t.Helper()
+	target, err := url.Parse(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &wire{}
+	proxy := httputil.NewSingleHostReverseProxy(target)
+	proxy.FlushInterval = -1
+	w.Server = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if w.cut.Load() {
+			panic(http.ErrAbortHandler)
+		}
+		proxy.ServeHTTP(rw, r)
+	}))
+	t.Cleanup(w.Close)
+	return w
+}
+
+// An open page is told of what others do, within 300 ms; it can be paused; and it says when its connection is lost, and comes back.
+func TestPagesAreLive(t *testing.T) {
+	s := newSite(t, nil)
+	clerk := domain.Actor{ID: "ada", Role: domain.Clerk, Via: domain.ViaUI}
+	id := s.Place(t, clerk, querytest.Placed("1", domain.Account))
+	w := newWire(t, s.URL)
+	p := browser.Open(t, w.URL)
+	p.Open("/parked")
+	p.Await("document.querySelector('#live').dataset.state == 'live'")
+	browser.Eval[bool](p, told)
+
+	stream := eventstore.OrderStream(id)
+	begin := time.Now()
+	s.Add(t, stream, clerk, domain.Accepted{}, domain.Shipped{})
+	p.Await("document.querySelector('nav.where [data-count=owed]').textContent == '1'")
+	if took := time.Since(begin); took > time.Second { // 300 ms, and what the browser's driver and a busy machine take
+		t.Errorf("shown after %s", took)
+	}
+	p.Await("told.join() == 'order 3'")
+
+	p.Click("#live button")
+	p.Await("document.querySelector('#live').dataset.state == 'paused'")
+	s.Add(t, stream, clerk, domain.PaymentCaptured{Amount: 1, Currency: "USD", ExternalReference: "I1"})
+	s.Place(t, clerk, querytest.Placed("2", domain.Account))
+	p.Open("/parked") // the pause holds for the tab
+	p.Await("document.querySelector('#live').dataset.state == 'paused'")
+	browser.Eval[bool](p, told)
+	s.Place(t, clerk, querytest.Placed("3", domain.Account))
+	p.Check("paused")
+	if n := browser.Eval[int](p, "told.length"); n != 0 {
+		t.Errorf("told %d things while paused", n)
+	}
+	p.Click("#live button")
+	p.Await("told.join() == 'placed 1'")
+
+	w.cut.Store(true)
+	w.CloseClientConnections()
+	p.Await("document.querySelector('#live').dataset.state == 'lost'")
+	p.Check("connection-lost")
+	s.Add(t, stream, clerk, domain.NoteAdded{})
+	w.cut.Store(false)
+	p.Click("#lost button")
+	p.Await("document.querySelector('#live').dataset.state == 'live' && document.querySelector('#lost').hidden")
+	p.Await("told.join() == 'placed 1,order 5'") // what was missed is told
+}
+
+// Dialogs are for the keyboard, too: the focus goes in, Esc closes, and the focus is where it was. The same address is a page.
+func TestPagesOpenDialogs(t *testing.T) {
+	s := newSite(t, nil)
+	p := browser.Open(t, s.URL)
+	p.Open("/parked")
+	browser.Eval[bool](p, `(() => {
+		document.querySelector('main').insertAdjacentHTML('beforeend', '<p><a id="opener" href="/obligations" data-dialog>Open</a></p>');
+		document.querySelector('#opener').focus();
+		return true;
+	})()`)
+	p.Press("\r")
+	p.Await("document.querySelector('#dialog').open && document.querySelector('#dialog h1').textContent.startsWith('On account')")
+	p.Await("document.querySelector('#dialog').contains(document.activeElement)")
+	if got := browser.Eval[string](p, "location.pathname"); got != "/parked" {
+		t.Errorf("led to %s", got)
+	}
+	if n := p.Count("#dialog header, #dialog main"); n != 0 {
+		t.Error("the whole page is in the dialog")
+	}
+	p.Check("dialog")
+	p.Press(kb.Escape)
+	p.Await("!document.querySelector('#dialog').open && document.activeElement.id == 'opener' && !document.querySelector('#dialog-body').children.length")
+
+	browser.Eval[bool](p, `(() => { Ledger.toast('Order 1001 is accepted.', 'good', {label: 'Undo', run: () => { window.undone = true; }}); Ledger.toast('The order has changed.', 'bad'); return true; })()`)
+	p.Check("toasts")
+	p.Click(".toast.good button")
+	p.Await("window.undone && document.querySelectorAll('.toast').length == 1")
+	p.Sound()
+}
