@@ -57,6 +57,7 @@ type Config struct {
 	OIDC OIDC
 	// SessionLife is how long somebody who signed in with a browser stays so.
 	SessionLife time.Duration
+	Slip        Slip
 }
 
 // Default is what `serve` does without options.
@@ -65,7 +66,7 @@ func Default() Config {
 		Data: "orderledger-data", Store: "nats", Ledger: "orderledger", Listen: "127.0.0.1:8080",
 		Durability: string(eventstore.Group), Replicas: 1, Stripe: "sandbox", RateLimit: 10_000,
 		LogLevel: "info", LogFormat: "text", PublicEvents: true, Mail: defaultMail(), OIDC: OIDC{RoleClaim: "groups"},
-		SessionLife: signin.DefaultLife,
+		SessionLife: signin.DefaultLife, Slip: Slip{Prices: true},
 	}
 }
 
