@@ -2,10 +2,6 @@ package test
 
 import (
 	"fmt"
-	"io"
-	"log/slog"
-	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -18,29 +14,6 @@ import (
 	"github.com/orderledger/orderledger/projections/queryapi/querytest"
 	"github.com/orderledger/orderledger/test/browser"
 )
-
-// shown are the pages over a log that a test writes, as a role sees them.
-func shown(t *testing.T, l *querytest.Ledger, role domain.Role) *browser.Page {
-	t.Helper()
-	browser.Find(t)
-	pages := dashboard.Handler(dashboard.Deps{
-		Reader: l, Waiter: l, Log: l, Now: l.Now, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
-		Dealer: dashboard.Dealer{
-			Name: "Harbor Parts", Address: []string{"12 Quay Street", "Portland, ME 04101"}, Phone: "+1 207 555 0100", Email: "orders@harbor.example",
-			URL: "https://harbor.example",
-		},
-		SlipPrices: true,
-		Waiting: func(uuid.UUID) (dashboard.Waiting, bool) {
-			return dashboard.Waiting{Tries: 3, Next: l.Now().Add(40 * time.Second)}, true
-		},
-	})
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		actor := domain.Actor{ID: "mara.lindqvist", Role: role, Via: domain.ViaUI}
-		pages.ServeHTTP(w, r.WithContext(domain.WithActor(r.Context(), actor)))
-	}))
-	t.Cleanup(server.Close)
-	return browser.Open(t, server.URL)
-}
 
 // long is an order with more of everything than anybody expects.
 func long(number string, m domain.Method) domain.Placed {
@@ -126,8 +99,13 @@ func states() []state {
 
 // Every state of an order can be read by everybody: light and dark, wide and narrow; and says what it is in words.
 func TestOrderStates(t *testing.T) {
-	l := querytest.New()
-	p := shown(t, l, domain.Manager)
+	l := newSite(t, func(d *dashboard.Deps) {
+		d.Dealer, d.SlipPrices = dashboard.Dealer{Name: "Harbor Parts", Address: []string{"12 Quay Street", "Portland, ME 04101"}}, true
+		d.Waiting = func(uuid.UUID) (dashboard.Waiting, bool) {
+			return dashboard.Waiting{Tries: 3, Next: d.Now().Add(40 * time.Second)}, true
+		}
+	})
+	p := browser.Open(t, l.URL)
 	clerk := domain.Actor{ID: "anna.berg", Role: domain.Clerk, Via: domain.ViaUI}
 	for i, s := range states() {
 		id := l.Place(t, clerk, s.placed, s.then...)
@@ -138,6 +116,7 @@ func TestOrderStates(t *testing.T) {
 		for _, want := range s.says {
 			p.Reads("main", want)
 		}
+		p.Await("document.querySelector('#live').dataset.state == 'live'")
 		p.Check("order-"+s.name, []string{"light", "dark", "phone", "narrow-dark"}[i%4])
 	}
 }
