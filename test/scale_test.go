@@ -21,7 +21,7 @@ import (
 
 // What orders cost: go test ./test -run '^$' -bench Scale -benchtime 1x -orders 2000000 -timeout 3h
 
-var orders = flag.Int("orders", 20_000, "orders of BenchmarkScale, with four events each; it measures at half as many, too")
+var orders = flag.Int("orders", 20_000, "orders of BenchmarkScale (with four events each; it measures at half as many, too) and of BenchmarkOrderPage")
 
 // BenchmarkScale fills a log with -orders orders, and one with half as many, and reports for each what the log alone and a whole
 // ledger take: on disk, in memory, and in time to start again, after a clean stop and after kill -9. Then it reports the line

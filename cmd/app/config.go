@@ -62,6 +62,7 @@ type Config struct {
 	OIDC OIDC
 	// SessionLife is how long somebody who signed in with a browser stays so.
 	SessionLife time.Duration
+	Slip        Slip
 }
 
 // NATS says as whom to connect to an external NATS, and whom to trust.
@@ -73,7 +74,7 @@ func Default() Config {
 		Data: "orderledger-data", Store: "nats", Ledger: "orderledger", Listen: "127.0.0.1:8080",
 		Durability: string(eventstore.Group), Stripe: "sandbox", RateLimit: 10_000,
 		LogLevel: "info", LogFormat: "text", PublicEvents: true, Mail: defaultMail(), OIDC: OIDC{RoleClaim: "groups"},
-		SessionLife: signin.DefaultLife,
+		SessionLife: signin.DefaultLife, Slip: Slip{Prices: true},
 	}
 }
 

@@ -55,6 +55,7 @@ func serveFlags(f *pflag.FlagSet) {
 	f.Bool("public-customer-data", d.PublicCustomerData, "publish customers, addresses, note texts and card digits, too")
 	mailFlags(f, d.Mail)
 	signInFlags(f, d)
+	slipFlags(f, d.Slip)
 	f.String("log-level", d.LogLevel, "debug, info, warn or error")
 	f.String("log-format", d.LogFormat, "text or json")
 }
@@ -126,6 +127,7 @@ func readConfig(flags *pflag.FlagSet, path string, environ []string) (app.Config
 		WebhookAllowPrivate: k.Bool("webhook-allow-private"), WebhookKey: k.String("webhook-key-file"),
 		PublicEvents: k.Bool("public-events"), PublicCustomerData: k.Bool("public-customer-data"),
 		NATSRoles: natsRoles(k.Raw()[app.NATSRolesKey]), Mail: readMail(k), OIDC: readOIDC(k), SessionLife: k.Duration("session-life"),
+		Slip: readSlip(k),
 	}
 	for _, n := range natsFiles {
 		*n.in(&c.NATS) = k.String(n.flag)

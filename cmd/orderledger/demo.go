@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"os"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -16,12 +18,14 @@ import (
 	"github.com/orderledger/orderledger/commands"
 	"github.com/orderledger/orderledger/commands/client"
 	"github.com/orderledger/orderledger/domain"
+	"github.com/orderledger/orderledger/domain/carrier"
 )
 
 func (c *cli) demo() *cobra.Command {
 	cfg := app.Default()
 	cfg.Data, cfg.LogLevel = "", "error"
 	cfg.Mail.DealerName, cfg.Mail.DealerAddress = "Sample Parts", "counter@dealer.example" // nobody gets it
+	cfg.Slip.Address = "12 Quay Street; Portland, ME 04101"
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Serve in the sandbox with sample orders at every stage",
@@ -159,9 +163,24 @@ func (s step) about(in domain.Intake) words {
 	case s.verb == domain.VerbCapture && in.Payment.Method == domain.Account:
 		w.reference = "INV-" + in.OrderNumber
 	case s.verb == domain.VerbShip:
-		w.parcels = []domain.Tracking{{Carrier: "ups", Number: "1Z999AA1" + in.OrderNumber[len("PO-"):]}}
+		w.parcels = []domain.Tracking{{Carrier: ups.Key, Number: parcelOf(in.OrderNumber)}}
 	}
 	return w
+}
+
+var ups, _ = carrier.Named("ups")
+
+// parcelOf makes a tracking number for an order, check digit and all.
+func parcelOf(order string) string {
+	sum := fnv.New32a()
+	_, _ = sum.Write([]byte(order)) // a hash takes everything
+	serial := fmt.Sprintf("1Z999AA101%07d", sum.Sum32()%1e7)
+	for digit := range 10 {
+		if n := serial + strconv.Itoa(digit); ups.Doubts(n) == "" {
+			return n
+		}
+	}
+	return serial
 }
 
 var (

@@ -15,9 +15,9 @@ func mailFlags(f *pflag.FlagSet, d app.Mail) {
 	f.String("mail-from", d.From, `whom e-mails come from, such as "Harbor Parts <orders@harbor.example>"`)
 	f.String("mail-reply-to", d.ReplyTo, "where answers go (default --mail-from)")
 	f.Float64("mail-rate", d.Rate, "e-mails a second, by SMTP")
-	f.String("dealer-name", d.DealerName, "in e-mails (default the name in --mail-from)")
-	f.String("dealer-phone", d.DealerPhone, "in e-mails")
-	f.String("dealer-url", d.DealerURL, "of the web store, in e-mails")
+	f.String("dealer-name", d.DealerName, "in e-mails and on packing slips (default the name in --mail-from)")
+	f.String("dealer-phone", d.DealerPhone, "in e-mails and on packing slips")
+	f.String("dealer-url", d.DealerURL, "of the web store, in e-mails and on packing slips")
 	f.String("dealer-address", d.DealerAddress, "where the dealer is told of new orders, what is due, and what failed (default nowhere)")
 	f.String("locale", d.Locale, "language and place for amounts and dates in e-mails and on pages, such as de-DE")
 	f.String("time-zone", d.TimeZone, "zone of dates in e-mails and on pages, such as America/New_York")
@@ -36,4 +36,14 @@ func readMail(k *koanf.Koanf) app.Mail {
 		Templates: k.String("templates"), NotifyAlso: k.String("notify-also"), HistoryAfter: k.Duration("history-after"),
 		Notify: k.String("notify"),
 	}
+}
+
+// slipFlags defines those that say what stands on packing slips, beside the dealer's name, phone and web store.
+func slipFlags(f *pflag.FlagSet, d app.Slip) {
+	f.String("dealer-postal-address", d.Address, `on packing slips; lines end with semicolons, such as "12 Quay St; Portland, ME 04101"`)
+	f.Bool("packing-slip-prices", d.Prices, "put prices on packing slips, unless the page is asked for one without")
+}
+
+func readSlip(k *koanf.Koanf) app.Slip {
+	return app.Slip{Address: k.String("dealer-postal-address"), Prices: k.Bool("packing-slip-prices")}
 }

@@ -283,6 +283,7 @@ func (l *loop) queue(j *job) {
 	j.state = queued
 	l.jobs[j.key] = j
 	l.ready[j.line()] = append(l.ready[j.line()], j)
+	l.noteWait(j.key, Wait{})
 }
 
 // wantHint takes on something that Stripe told.
@@ -385,6 +386,7 @@ func (l *loop) drop(key string) {
 	}
 	delete(l.jobs, key)
 	l.trouble(key, nil)
+	l.noteWait(key, Wait{})
 }
 
 // finish takes a worker's outcome.
@@ -419,6 +421,9 @@ func (l *loop) wait(j *job, slow bool, pause time.Duration) {
 	}
 	j.state, j.until, j.due = backsOff, time.Time{}, time.Now().Add(pause+l.backoff(least, most, j.tries.n))
 	heap.Push(&l.later, j)
+	if j.effect != (Effect{}) {
+		l.noteWait(j.key, Wait{Tries: j.tries.n, Next: j.due, TakenOn: slow})
+	}
 }
 
 // wake queues the jobs whose time has come.

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/orderledger/orderledger/commands"
@@ -126,6 +127,7 @@ type Saga struct {
 	reconcile bool
 	err       error            // why it stopped, or does not go on now
 	troubles  map[string]error // why jobs' last attempts came to nothing, by their keys
+	waits     map[string]Wait  // when jobs are looked at again, likewise
 }
 
 // New returns a Saga that does nothing until Run.
@@ -232,7 +234,8 @@ var errForeignSnapshot = errors.New("the snapshot is not of this log")
 func (s *Saga) begin(at snapshot) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.at, s.knows, s.caughtUp, s.running, s.err, s.troubles = at, false, false, true, nil, map[string]error{}
+	s.at, s.knows, s.caughtUp, s.running, s.err = at, false, false, true, nil
+	s.troubles, s.waits = map[string]error{}, map[string]Wait{}
 	s.state, s.watched = at.folded()
 	s.at.Open, s.at.Holds, s.at.Clocks, s.at.Hints = nil, nil, nil, nil
 }
@@ -284,5 +287,33 @@ func (s *Saga) trouble(key string, err error) {
 		delete(s.troubles, key)
 	} else {
 		s.troubles[key] = err
+	}
+}
+
+// Wait is how long an order's effect waits until it is looked at again.
+type Wait struct {
+	Tries int // how often Stripe was asked since it was asked for, or decided about
+	Next  time.Time
+	// TakenOn says that Stripe has taken it on, and needs its time; else it gave no answer.
+	TakenOn bool
+}
+
+// Waiting says for how long an order's effect waits; false when it doesn't, be it that there is none or that it is worked on now.
+// What it waits for is not in the log, so another process's saga knows nothing of it.
+func (s *Saga) Waiting(order uuid.UUID) (Wait, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w, ok := s.waits[effectKey(order)]
+	return w, ok && s.running
+}
+
+// noteWait notes that a job waits, or with the zero Wait that it doesn't any longer.
+func (s *Saga) noteWait(key string, w Wait) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if w == (Wait{}) {
+		delete(s.waits, key)
+	} else {
+		s.waits[key] = w
 	}
 }

@@ -194,13 +194,13 @@ func TestFormsForWhatIsAllowed(t *testing.T) {
 		{"new", domain.Card, nil, "accept notes", "accept cancel notes"},
 		{"accepted", domain.Card, []domain.Event{domain.Accepted{}}, "capture ship notes", "capture ship cancel notes"},
 		{"pending", domain.Card, []domain.Event{domain.Accepted{}, pending}, "notes", "notes"},
-		{"paid", domain.Card, []domain.Event{domain.Accepted{}, querytest.Captured("paid")}, "ship notes", "refund cancel ship notes"},
-		{"shipped", domain.Card, []domain.Event{domain.Accepted{}, querytest.Captured("shipped"), domain.Shipped{}}, "archive tracking notes", "archive refund tracking notes"},
+		{"paid", domain.Card, []domain.Event{domain.Accepted{}, querytest.Captured("paid")}, "ship notes", "ship refund cancel notes"},
+		{"shipped", domain.Card, []domain.Event{domain.Accepted{}, querytest.Captured("shipped"), domain.Shipped{}}, "archive tracking notes", "archive tracking refund notes"},
 		{"refunded", domain.Card, []domain.Event{domain.Accepted{}, querytest.Captured("refunded"), refunded}, "archive notes", "archive notes"},
 		{"expired", domain.Card, []domain.Event{domain.Accepted{}, domain.AuthorizationExpired{PaymentIntent: "pi_expired"}}, "reauthorize notes", "reauthorize cancel notes"},
 		{"archived", domain.Card, []domain.Event{domain.Cancelled{How: domain.HoldReleased}, domain.Archived{}}, "unarchive notes", "unarchive notes"},
-		{"onaccount", domain.Account, []domain.Event{domain.Accepted{}}, "capture ship notes", "cancel capture ship notes"},
-		{"owed", domain.Account, []domain.Event{domain.Accepted{}, domain.Shipped{}}, "capture tracking notes", "refund capture tracking notes"},
+		{"onaccount", domain.Account, []domain.Event{domain.Accepted{}}, "ship capture notes", "ship cancel capture notes"},
+		{"owed", domain.Account, []domain.Event{domain.Accepted{}, domain.Shipped{}}, "tracking capture notes", "tracking refund capture notes"},
 		{"reversal", domain.Account, []domain.Event{domain.Accepted{}, domain.PaymentCaptured{ExternalReference: "I1"}, refunded}, "reversal notes", "reversal notes"},
 		{"parked", domain.Card, []domain.Event{domain.Accepted{}, pending, domain.Parked{Reason: "Stripe says both"}}, "notes", "notes"},
 	} {
@@ -226,7 +226,7 @@ func TestOrderPageSaysEverything(t *testing.T) {
 	page := s.get(domain.Clerk, path(id), 200)
 	wantAll(t, page, "Queso Cabrales", "40.00 USD", "8.5 %", "32.38 USD", "472.38 USD", "Paul Henriot", "vinet@example.com", "26.47.15.10",
 		"59 rue de l&#39;Abbaye", "51100 Reims", "Visa •••• 4242", "Hold ends", "8 Mar 2026, 09:00 UTC", "call first", "pi_100",
-		"Capture failed", "Your card was declined.", "do_not_honor", "ada (clerk), through the dashboard", "&#34;decline_code&#34;",
+		"Capture failed", "Your card was declined.", "do_not_honor", "ada (clerk), through the dashboard", path(id, "/events/4"),
 		"Stripe refused to take the money", "3 Mar 2026, 09:00 UTC", "America/New_York")
 	s.get(domain.Clerk, "/orders/"+uuid.NewString(), 404)
 	s.get(domain.Clerk, "/orders/10248", 404)
@@ -267,12 +267,14 @@ func TestFormsReachTheActs(t *testing.T) {
 	s := open(t)
 	id := s.l.Place(t, clerk, querytest.Placed("100", domain.Account), domain.Accepted{})
 	form := url.Values{
-		"key": {"k1"}, "version": {"2"}, "carrier": {" ups ", "", "dhl"}, "number": {"1Z", "", "77"},
+		"key": {"k1"}, "version": {"2"}, "carrier": {" ups ", "", ""}, "number": {"1Z999AA10123456784", "", "3318810025"},
+		"confirmed":          {"yes"},
 		"external_reference": {" INV-1 "}, "reason": {"why"}, "text": {"a\r\nb"},
 	}
 	s.post(domain.Clerk, path(id, "/ship"), form, 303)
 	f := s.a.asked[0].Form
-	if len(f.Tracking) != 2 || f.Tracking[0] != (domain.Tracking{Carrier: "ups", Number: "1Z"}) || f.Tracking[1].Number != "77" ||
+	if len(f.Tracking) != 2 || f.Tracking[0] != (domain.Tracking{Carrier: "ups", Number: "1Z999AA10123456784"}) ||
+		f.Tracking[1] != (domain.Tracking{Carrier: "dhl", Number: "3318810025"}) ||
 		f.ExternalReference != "INV-1" || f.Reason != "why" || f.Text != "a\nb" {
 		t.Errorf("got %+v", f)
 	}

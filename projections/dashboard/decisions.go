@@ -162,10 +162,15 @@ func (b *dashboard) confirmDecision(w http.ResponseWriter, r *http.Request, o do
 	if _, err := domain.Decide(o, trial); err != nil {
 		return b.refuse(w, r, o, err)
 	}
+	since, err := b.sinceSeen(r, o)
+	if err != nil {
+		return err
+	}
 	view := domain.RenderParked(o)
 	return b.show(w, r, http.StatusOK, "confirm", confirmPage{
 		layout: b.layout(r, decisionLabels[d]), Order: domain.Render(o, b.Now()), NewKey: uuid.NewString, Amount: view.Amount,
 		Offer:       offer{Verb: domain.VerbResume, Label: decisionLabels[d], Fields: decisionFields(d)},
 		Consequence: outcomeOf(b.voice(r, o), o, d), Parked: parkedOf(b.voice(r, o), o, domain.ActorFrom(r.Context()).Role), Decision: d,
+		Version: o.Version, Since: since,
 	})
 }

@@ -27,13 +27,13 @@ func describe(e domain.Event, c voice) (title, detail string) {
 		case e.Source == domain.FromElsewhere:
 			return "Paid outside Stripe", join(c.Format(e.Amount), e.Reference)
 		}
-		return "Payment captured" + byWhom(e.Answer), join(c.Format(e.Amount), e.Charge)
+		return "Payment captured" + byWhom(e.Answer), c.Format(e.Amount)
 	case domain.CaptureFailed:
 		return "Capture failed", failure(e.Failure)
 	case domain.AuthorizationExpired:
 		return "The hold on the card is gone", holdEnded(e.Reason)
 	case domain.Reauthorized:
-		return "Payment authorized anew", e.Authorization.PaymentIntent
+		return "Payment authorized anew", c.Format(e.Authorization.Amount)
 	case domain.Shipped:
 		return "Shipped", tracking(e.Tracking)
 	case domain.TrackingCorrected:
@@ -53,14 +53,14 @@ func describeMoney(e domain.Event, c voice) (title, detail string) {
 	case domain.RefundRequested:
 		return "Refund asked of Stripe", join(c.Format(e.Amount), e.Reason)
 	case domain.RefundPending:
-		return "Refund under way at Stripe" + byWhom(e.Answer), join(c.Format(e.Amount), e.Refund)
+		return "Refund under way at Stripe" + byWhom(e.Answer), c.Format(e.Amount)
 	case domain.Refunded:
 		if e.Source == domain.FromElsewhere {
 			return "Refunded outside Stripe", join(c.Format(e.Amount), e.Reference, e.Reason)
 		}
-		return "Refunded" + byWhom(e.Answer), join(c.Format(e.Amount), e.Refund, e.Reason)
+		return "Refunded" + byWhom(e.Answer), join(c.Format(e.Amount), e.Reason)
 	case domain.RefundFailed:
-		return "Refund failed: the money is with you", join(failure(e.Failure), e.Refund)
+		return "Refund failed: the money is with you", failure(e.Failure)
 	case domain.ReversalRecorded:
 		return "Reversal recorded", e.ExternalReference
 	case domain.CancelRequested:
@@ -72,13 +72,13 @@ func describeMoney(e domain.Event, c voice) (title, detail string) {
 	case domain.DisputeOpened:
 		return "The customer disputes the charge at the bank", join(c.Format(e.Amount), words(e.Reason))
 	case domain.DisputeClosed:
-		return disputeEnded(e.Outcome), e.Dispute
+		return disputeEnded(e.Outcome), ""
 	case domain.ExternalChangeSeen:
 		amount := ""
 		if e.Amount != 0 {
 			amount = c.Format(e.Amount)
 		}
-		return "Seen at Stripe: " + lower(meaning(e.Change)), join(amount, e.Object)
+		return "Seen at Stripe: " + lower(meaning(e.Change)), amount
 	case domain.Parked:
 		return "Stopped, and waits for a decision", join(e.Reason, times(e.Attempts))
 	case domain.Resumed:

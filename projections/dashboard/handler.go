@@ -59,7 +59,14 @@ func (e *StaleError) Error() string {
 // DefaultWait is how long a page waits for the read model to show an act.
 const DefaultWait = 5 * time.Second
 
-// Deps is what the pages are made of. All but Mail, Sandbox, SignIn and Wait are required.
+// Waiting is how what was asked of Stripe stands.
+type Waiting struct {
+	Tries   int
+	Next    time.Time
+	TakenOn bool // Stripe has taken it on, and needs its time; else it gave no answer
+}
+
+// Deps is what the pages are made of. Reader, Waiter, Log, Codec, Acts, Now and Logger are required.
 type Deps struct {
 	Reader projections.Reader
 	Waiter queryapi.Waiter
@@ -83,6 +90,11 @@ type Deps struct {
 	Health func(context.Context) Health
 	// Door lets people in and out; nil: who they are comes from elsewhere, and can't be changed here.
 	Door Door
+	// Dealer is who sends the parcels, as packing slips say; SlipPrices puts prices on these.
+	Dealer     Dealer
+	SlipPrices bool
+	// Waiting says for how long what an order asked of Stripe waits until it is looked at again; nil: that is not known.
+	Waiting func(order uuid.UUID) (Waiting, bool)
 	// SignIn says, on the page for people who are nobody yet, how to become somebody.
 	SignIn string
 	Wait   time.Duration // zero: DefaultWait
@@ -94,7 +106,9 @@ var templateFiles embed.FS
 // pages are the templates by their names. They are never executed: formats makes those that are, for each place.
 var pages = func() map[string]*template.Template {
 	m := map[string]*template.Template{}
-	for _, name := range []string{"list", "order", "confirm", "message", "parked", "obligations", "outbox", "letter", "signin", "overview"} {
+	for _, name := range []string{
+		"list", "order", "confirm", "event", "slip", "message", "parked", "obligations", "outbox", "letter", "signin", "overview",
+	} {
 		m[name] = template.Must(template.New("layout.html").Funcs(functions).Funcs(written{Format: plain{}}.functions()).
 			ParseFS(templateFiles, "templates/layout.html", "templates/parts.html", "templates/"+name+".html"))
 	}
@@ -123,9 +137,7 @@ func Handler(d Deps) http.Handler {
 	mux.HandleFunc("GET /orders", b.page(b.list))
 	mux.HandleFunc("GET /parked", b.page(b.parked))
 	mux.HandleFunc("GET "+obligationsPage, b.page(b.obligations))
-	mux.HandleFunc("GET /orders/{id}", b.page(b.order))
-	mux.HandleFunc("GET /orders/{id}/confirm/{verb}", b.page(b.confirm))
-	mux.HandleFunc("POST /orders/{id}/{verb}", b.page(b.act))
+	b.orderPages(mux)
 	if b.Pacer != nil {
 		mux.HandleFunc("GET "+overviewPath, b.page(b.overview))
 	}
@@ -199,4 +211,6 @@ var (
 	errNoPage  = errors.New("no such page")
 	errForeign = errors.New("the request came from another site")
 	errForm    = errors.New("the form can't be read")
+
+	errNoVersion = errors.New("no such version")
 )

@@ -136,8 +136,8 @@ func TestWhatPeopleWereTold(t *testing.T) {
 func TestTrackingOffersToTellTheCustomer(t *testing.T) {
 	s := openMail(t, &letters{})
 	id := s.l.Place(t, clerk, querytest.Placed("100", domain.Account), domain.Accepted{}, domain.Shipped{})
-	wantAll(t, s.get(domain.Clerk, path(id), 200), `type="checkbox" name="resend" value="yes"`)
-	form := url.Values{"key": {"k"}, "version": {"3"}, "carrier": {"ups"}, "number": {"1Z"}}
+	wantAll(t, s.get(domain.Clerk, path(id, "/confirm/tracking"), 200), `type="checkbox" name="resend" value="yes"`)
+	form := url.Values{"key": {"k"}, "version": {"3"}, "carrier": {"ups"}, "number": {"1Z999AA10123456784"}, "confirmed": {"yes"}}
 	s.post(domain.Clerk, path(id, "/tracking"), form, 303)
 	form.Set("resend", "yes")
 	s.post(domain.Clerk, path(id, "/tracking"), form, 303)

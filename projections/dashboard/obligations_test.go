@@ -35,7 +35,7 @@ func TestWhatIsOwedIsExplained(t *testing.T) {
 	}{
 		{"entry", domain.Account, []domain.Event{domain.Accepted{}, domain.Shipped{}}, []string{
 			"An entry is owed", "Shipped on account, and not entered in the business system yet: since <time datetime=\"2026-03-02T09:02:00Z\">2 Mar 2026, 09:02 UTC</time>", "(today)",
-			"Enter 472.38 USD for Vins et alcools Chevalier (account A-77) there", "record the entry&#39;s number", `<details class="act" open><summary>Record entry`,
+			"Enter 472.38 USD for Vins et alcools Chevalier (account A-77) there", "record the entry&#39;s number", `<details class="act" id="capture" open>`,
 		}},
 		{"refunded", domain.Account, []domain.Event{domain.Accepted{}, entered, givenUp}, []string{
 			"A reversal is owed", "Refunded after it was entered in the business system as INV-1", "Reverse the entry of 472.38 USD there",

@@ -14,9 +14,10 @@ import (
 type offer struct {
 	Verb    domain.Verb
 	Label   string
+	Icon    string
 	Allowed bool
 	Why     string // why it is not allowed now
-	Confirm bool   // asks on a page of its own, because money or more hangs on it
+	Confirm bool   // asks in a dialog or on a page of its own, because money or more hangs on it
 	Fields  []field
 }
 
@@ -24,15 +25,15 @@ type offer struct {
 type field struct {
 	Name, Label, Hint string
 	Kind              string // "text", "long", "tracking" or "check"
-	Required          bool
+	Required, Checked bool
 	Max               int
 	Rows              []domain.Tracking // for tracking: what is there, and empty rows to fill
 }
 
 // sequence is the order in which the acts stand on the page.
 var sequence = []domain.Verb{
-	domain.VerbAccept, domain.VerbCapture, domain.VerbShip, domain.VerbTracking, domain.VerbReversal, domain.VerbReauthorize,
-	domain.VerbArchive, domain.VerbUnarchive, domain.VerbRefund, domain.VerbCancel, domain.VerbNote,
+	domain.VerbAccept, domain.VerbCapture, domain.VerbShip, domain.VerbReversal, domain.VerbReauthorize, domain.VerbArchive,
+	domain.VerbUnarchive, domain.VerbTracking, domain.VerbRefund, domain.VerbCancel, domain.VerbNote,
 }
 
 var labels = map[domain.Verb]string{
@@ -40,6 +41,12 @@ var labels = map[domain.Verb]string{
 	domain.VerbReversal: "Record reversal", domain.VerbReauthorize: "Authorize anew", domain.VerbResume: "Decide what is parked",
 	domain.VerbRefund: "Refund", domain.VerbCancel: "Cancel order", domain.VerbArchive: "Archive", domain.VerbUnarchive: "Unarchive",
 	domain.VerbNote: "Add note",
+}
+
+var verbIcons = map[domain.Verb]string{
+	domain.VerbAccept: "check", domain.VerbCapture: "card", domain.VerbShip: "truck", domain.VerbTracking: "edit", domain.VerbReversal: "account",
+	domain.VerbReauthorize: "card", domain.VerbRefund: "refund", domain.VerbCancel: "ban", domain.VerbArchive: "archive",
+	domain.VerbUnarchive: "undo", domain.VerbNote: "note",
 }
 
 // trial is a command that an order whose state allows the verb takes: what only the form can say is made up.
@@ -95,30 +102,45 @@ var errDone = errors.New("there is nothing left to do")
 // offers are the acts of an actor on an order: those possible now, then those worth a reason why not.
 func offers(o domain.Order, role domain.Role) (possibles, impossibles []offer) {
 	for _, v := range sequence {
-		if !role.May(domain.Permission(v)) {
+		if !role.May(domain.Permission(v)) && others[v] == "" {
 			continue
 		}
-		f := offer{Verb: v, Label: label(o, v), Confirm: asks(o, v), Fields: fields(o, v)}
+		f := offer{Verb: v, Label: label(o, v), Icon: verbIcons[v], Confirm: asks(o, v), Fields: fields(o, v)}
 		err := possible(o, v)
 		var rejected *domain.Rejection
 		switch {
+		case !role.May(domain.Permission(v)):
+			if f.Why = others[v]; err == nil && role.May(domain.Permission(domain.VerbAccept)) {
+				impossibles = append(impossibles, f)
+			}
 		case err == nil:
 			f.Allowed = true
 			possibles = append(possibles, f)
 		case o.Pending.Parked: // what it waits for is said once, for all
 		case errors.As(err, &rejected) && worthSaying(rejected.Code, v):
 			f.Why = rejected.Message
-			impossibles = append(impossibles, f)
+			if last := len(impossibles) - 1; last >= 0 && impossibles[last].Why == f.Why { // the same is said once
+				impossibles[last].Label += ", " + lower(f.Label)
+			} else {
+				impossibles = append(impossibles, f)
+			}
 		}
 	}
 	return possibles, impossibles
+}
+
+// others are the acts that somebody who works with orders may miss, and who does them.
+var others = map[domain.Verb]string{
+	domain.VerbRefund: "A manager or an administrator does this.", domain.VerbCancel: "A manager or an administrator does this.",
 }
 
 // worthSaying leaves out what nobody would expect to be possible.
 func worthSaying(code domain.Code, v domain.Verb) bool {
 	switch v {
 	case domain.VerbReversal, domain.VerbReauthorize, domain.VerbTracking, domain.VerbAccept:
-		return code == domain.OperationInFlight
+		return false
+	case domain.VerbArchive:
+		return code != domain.NotFinished && code != domain.OperationInFlight
 	}
 	return !slices.Contains([]domain.Code{
 		domain.AlreadyCaptured, domain.AlreadyShipped, domain.AlreadyRefunded, domain.AlreadyCancelled, domain.NotFinished,
@@ -145,9 +167,7 @@ func asks(o domain.Order, v domain.Verb) bool {
 	switch v {
 	case domain.VerbCapture:
 		return o.Method == domain.Card
-	case domain.VerbShip:
-		return takesMoney(o)
-	case domain.VerbRefund, domain.VerbCancel, domain.VerbReauthorize, domain.VerbResume:
+	case domain.VerbShip, domain.VerbTracking, domain.VerbRefund, domain.VerbCancel, domain.VerbReauthorize, domain.VerbResume:
 		return true
 	}
 	return false
@@ -167,10 +187,10 @@ func fields(o domain.Order, v domain.Verb) []field {
 	case domain.VerbReversal:
 		return []field{reference}
 	case domain.VerbShip:
-		return []field{{Kind: "tracking", Label: "Tracking numbers", Hint: "Optional", Rows: rows(nil)}}
+		return []field{{Kind: "tracking", Label: "Tracking numbers", Hint: "Optional. " + carrierHint, Rows: rows(nil)}}
 	case domain.VerbTracking:
 		return []field{
-			{Kind: "tracking", Label: "Tracking numbers", Hint: "These replace the ones before", Rows: rows(o.Tracking)},
+			{Kind: "tracking", Label: "Tracking numbers", Hint: "These replace the ones before. " + carrierHint, Rows: rows(o.Tracking)},
 			{Name: "resend", Kind: "check", Label: "Send the customer the e-mail of the shipment again"},
 		}
 	case domain.VerbRefund, domain.VerbCancel:
@@ -186,6 +206,8 @@ func fields(o domain.Order, v domain.Verb) []field {
 	return nil
 }
 
+const carrierHint = "The carrier may stay empty where the number tells it (UPS, FedEx, USPS, DHL)."
+
 // rows are the tracking numbers there are, and room for three more.
 func rows(t []domain.Tracking) []domain.Tracking {
 	return append(slices.Clone(t), make([]domain.Tracking, max(0, min(3, domain.MaxTracking-len(t))))...)
@@ -197,6 +219,12 @@ func consequence(c voice, o domain.Order, v domain.Verb) string {
 	switch {
 	case v == domain.VerbCapture:
 		return fmt.Sprintf("%s are taken from %s.", amount, card(o))
+	case v == domain.VerbTracking:
+		return "The numbers replace the ones before. No money moves."
+	case v == domain.VerbShip && o.Method == domain.Account && !o.Captured():
+		return fmt.Sprintf("The order on account over %s is marked as shipped. No card is involved; its entry in the business system is owed until it is recorded here.", amount)
+	case v == domain.VerbShip && !takesMoney(o):
+		return fmt.Sprintf("The order over %s is marked as shipped. It is paid, so no money moves.", amount)
 	case v == domain.VerbShip:
 		return fmt.Sprintf("%s are taken from %s. When Stripe has confirmed that, the order is marked as shipped; if Stripe refuses, it is not.",
 			amount, card(o))
@@ -245,4 +273,19 @@ func moved(o domain.Order, v domain.Verb) int64 {
 		return o.Taken
 	}
 	return o.Total
+}
+
+// moves says whether an act moves money at Stripe, now or when Stripe has answered.
+func moves(o domain.Order, v domain.Verb) bool {
+	switch v {
+	case domain.VerbCapture, domain.VerbShip:
+		return takesMoney(o)
+	case domain.VerbRefund:
+		return o.Method == domain.Card && !o.TakenElsewhere
+	case domain.VerbCancel:
+		e, _ := domain.Decide(o, domain.Cancel{})
+		_, asks := e.(domain.CancelRequested)
+		return asks
+	}
+	return false
 }

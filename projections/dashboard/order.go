@@ -1,41 +1,66 @@
 package dashboard
 
 import (
-	"encoding/json"
 	"net/http"
+	"slices"
+	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/orderledger/orderledger/domain"
-	"github.com/orderledger/orderledger/projections/queryapi"
 )
 
-type moment struct {
-	queryapi.Entry
-	Title, Detail, Who string
-	Raw                string
+func (b *dashboard) orderPages(mux *http.ServeMux) {
+	mux.HandleFunc("GET /orders/{id}", b.page(b.order))
+	mux.HandleFunc("GET /orders/{id}/confirm/{verb}", b.page(b.confirm))
+	mux.HandleFunc("GET /orders/{id}/events/{revision}", b.page(b.orderEvent))
+	mux.HandleFunc("GET /orders/{id}/notices/{revision}", b.page(b.noticeEvent))
+	mux.HandleFunc("GET /orders/{id}/packing-slip", b.page(b.slip))
+	mux.HandleFunc("POST /orders/{id}/{verb}", b.page(b.act))
 }
 
 type orderPage struct {
 	layout
-	Order    domain.View
-	O        domain.Order
-	Card     string
-	Said     string // what came of the act that led here
-	Done     bool   // whether it is done, or waits for Stripe
-	Offers   []offer
-	Refusals []offer
-	Timeline []moment
-	More     bool
-	CanAct   bool
-	Parked   *parkedBox // nil when nothing is
-	Owed     *owedBox   // likewise
-	External []external
-	Told     []told // nil when the pages say nothing of e-mails
-	Resends  bool
-	Previews []string
-	NewKey   func() string // an idempotency key for one form
-	SameBill bool
+	Order     domain.View
+	O         domain.Order
+	Card      string
+	HoldLeft  string  // how long the hold on the card still lasts
+	HoldSoon  bool    // it ends soon
+	Saying    *saying // what came of the act that led here
+	Undo      *undo   // of that act, for a moment
+	Under     *underWay
+	Parcels   []parcel
+	Offers    []offer
+	Refusals  []offer
+	Scrub     *scrubber // nil when there is no past to go through
+	Past      bool      // the order is shown as it stood, and nothing can be done
+	Timeline  []moment
+	Earlier   int // events that are left out
+	More      bool
+	CanAct    bool
+	Parked    *parkedBox // nil when nothing is
+	Owed      *owedBox   // likewise
+	External  []external
+	Told      []told // nil when the pages say nothing of e-mails
+	Resends   bool
+	Previews  []string
+	NewKey    func() string // an idempotency key for one form
+	SameBill  bool
+	NoAddress bool // to ship to
+}
+
+// undo takes back what was just done.
+type undo struct {
+	Verb domain.Verb
+	Left int // seconds for which it is offered
+}
+
+// underWay is what Stripe is asked, while it has not answered.
+type underWay struct {
+	What  string
+	Since time.Time
+	Waiting
+	Known bool // how it stands
 }
 
 func (b *dashboard) load(r *http.Request) (domain.Order, error) {
@@ -47,129 +72,75 @@ func (b *dashboard) load(r *http.Request) (domain.Order, error) {
 }
 
 func (b *dashboard) order(w http.ResponseWriter, r *http.Request) error {
-	o, err := b.load(r)
+	id, err := uuid.Parse(r.PathValue("id"))
+	if err != nil {
+		return domain.Reject(domain.OrderNotFound)
+	}
+	s, err := b.story(r.Context(), id)
 	if err != nil {
 		return err
 	}
-	entries, more, err := queryapi.Timeline(r.Context(), b.Log, b.Codec, o.ID)
+	c := b.voice(r, s.order)
+	scrub, err := s.scrub(r, c)
 	if err != nil {
 		return err
+	}
+	o, now, entries := s.order, b.Now(), s.entries
+	if scrub != nil && scrub.Past {
+		o, now, entries = s.at(scrub.Version), scrub.At, s.until(scrub.Version)
 	}
 	page := orderPage{
-		layout: b.layout(r, "Order "+o.OrderNumber), Order: domain.Render(o, b.Now()), O: o, Card: card(o),
-		More: more, NewKey: uuid.NewString, SameBill: o.Personal.ShippingAddress == o.Personal.BillingAddress,
+		layout: b.layout(r, "Order "+o.OrderNumber), Order: domain.Render(o, now), O: o, Card: card(o), Parcels: parcels(o.Tracking),
+		Scrub: scrub, More: s.part, NewKey: uuid.NewString, SameBill: o.Personal.ShippingAddress == o.Personal.BillingAddress,
+		External: externals(o), NoAddress: o.Personal.ShippingAddress == (domain.Address{}),
 	}
-	page.Said, page.Done = said(o, domain.Verb(r.URL.Query().Get("did")))
-	page.Offers, page.Refusals = offers(o, page.Actor.Role)
-	page.Parked, page.External = parkedOf(b.voice(r, o), o, page.Actor.Role), externals(o)
-	page.Owed = b.owedOf(b.voice(r, o), o)
-	page.CanAct = len(page.Offers)+len(page.Refusals) > 0
+	page.Timeline, page.Earlier = moments(id, entries, c, r.URL.Query().Get("timeline") == "all")
+	if end := o.Hold.CaptureBefore; o.AwaitsCapture() && !end.IsZero() {
+		page.HoldLeft, page.HoldSoon = remaining(end.Sub(now)), end.Sub(now) < domain.ExpiryWarning
+	}
 	if b.Mail != nil {
-		page.Told, page.Resends, page.Previews = toldOf(entries), page.Actor.Role.May(domain.PermNotify), b.Mail.Previews()
-		if r.URL.Query().Get("did") == "resend" {
-			page.Said, page.Done = "It is sent again; the timeline will say what came of it.", true
-		}
+		page.Told, page.Previews = toldOf(entries), b.Mail.Previews()
 	}
-	for _, e := range entries {
-		page.Timeline = append(page.Timeline, momentOf(e, b.voice(r, o)))
+	if page.Past = scrub != nil && scrub.Past; page.Past {
+		page.Parked, page.Owed = parkedOf(c, o, domain.Viewer), b.owedOf(c, o)
+		return b.show(w, r, http.StatusOK, "order", page)
 	}
+	b.present(r, &page, c)
 	return b.show(w, r, http.StatusOK, "order", page)
 }
 
-func momentOf(e queryapi.Entry, c voice) moment {
-	raw, err := json.MarshalIndent(e.Data, "", "  ")
-	if err != nil {
-		raw = []byte("can't be shown") // every event came out of JSON
+// present adds what an order has only as it is now: what can be done, and what was just done.
+func (b *dashboard) present(r *http.Request, page *orderPage, c voice) {
+	o, did := page.O, domain.Verb(r.URL.Query().Get("did"))
+	page.Offers, page.Refusals = offers(o, page.Actor.Role)
+	page.CanAct = len(page.Refusals) > 0 || slices.ContainsFunc(page.Offers, func(f offer) bool { return f.Verb != domain.VerbNote })
+	page.Parked, page.Owed = parkedOf(c, o, page.Actor.Role), b.owedOf(c, o)
+	page.Resends = b.Mail != nil && page.Actor.Role.May(domain.PermNotify)
+	if o.Pending.Act != "" && !o.Pending.Parked {
+		page.Under = b.underWay(c, o)
 	}
-	title, detail := describe(e.Data, c)
-	if e.Late {
-		title += " late"
+	page.Saying = sayingAfter(o, did)
+	if did == "resend" && b.Mail != nil {
+		page.Saying = says("done", "It is sent again; the timeline will say what came of it.")
 	}
-	who := e.Actor.ID
-	if via := words(e.Actor.Via); via != "" {
-		who += " (" + string(e.Actor.Role) + "), through " + via
+	if did == domain.VerbArchive && o.ArchivedAt != nil && page.Actor.Role.May(domain.Permission(domain.VerbUnarchive)) {
+		if left := undoFor - b.Now().Sub(*o.ArchivedAt); left > 0 && left <= undoFor {
+			page.Undo = &undo{domain.VerbUnarchive, int((left + time.Second - 1) / time.Second)}
+		}
 	}
-	return moment{Entry: e, Title: title, Detail: detail, Who: who, Raw: string(raw)}
 }
 
-type confirmPage struct {
-	layout
-	Order       domain.View
-	Amount      int64           // that it is about
-	Parked      *parkedBox      // resume: what it is about
-	Decision    domain.Decision // likewise
-	Offer       offer
-	Consequence string
-	NewKey      func() string
-}
+// undoFor is how long archiving can be taken back where it was done. Later there is the button that every archived order has.
+const undoFor = 10 * time.Second
 
-// confirm asks before money moves: it says how much, from or to which card, and what comes of it.
-func (b *dashboard) confirm(w http.ResponseWriter, r *http.Request) error {
-	o, err := b.load(r)
-	if err != nil {
-		return err
+func (b *dashboard) underWay(c voice, o domain.Order) *underWay {
+	amount := o.Total
+	if o.Captured() {
+		amount = o.Taken
 	}
-	verb := domain.Verb(r.PathValue("verb"))
-	switch {
-	case verb == domain.VerbResume:
-		return b.confirmDecision(w, r, o)
-	case !asks(o, verb):
-		return errNoPage
+	u := &underWay{What: lower(parkedAct(o, c.Format(amount))), Since: o.Pending.Since}
+	if b.Waiting != nil {
+		u.Waiting, u.Known = b.Waiting(o.ID)
 	}
-	page := confirmPage{
-		layout: b.layout(r, label(o, verb)), Order: domain.Render(o, b.Now()), NewKey: uuid.NewString, Amount: moved(o, verb),
-		Offer: offer{Verb: verb, Label: label(o, verb), Fields: fields(o, verb)}, Consequence: consequence(b.voice(r, o), o, verb),
-	}
-	if !page.Actor.Role.May(domain.Permission(verb)) {
-		return queryapi.ErrForbidden
-	}
-	if err := possible(o, verb); err != nil {
-		return b.refuse(w, r, o, err)
-	}
-	return b.show(w, r, http.StatusOK, "confirm", page)
-}
-
-// said is what the order page says after an act.
-func said(o domain.Order, v domain.Verb) (text string, done bool) {
-	if _, known := labels[v]; !known {
-		return "", false
-	}
-	if o.Pending.Parked && v != domain.VerbNote {
-		return "It can't go on by itself, and waits for a decision.", false
-	}
-	if o.Pending.Act != "" && v != domain.VerbNote {
-		return "Asked for, and recorded. Stripe has still to answer: look at this page again in a moment.", false
-	}
-	switch v {
-	case domain.VerbAccept:
-		return "The order is accepted.", true
-	case domain.VerbCapture:
-		switch {
-		case !o.Captured():
-			return "The payment is not captured; the timeline says why.", false
-		case o.Method == domain.Account:
-			return "The entry is recorded.", true
-		}
-		return "The payment is captured.", true
-	case domain.VerbShip:
-		if o.ShippedAt == nil {
-			return "The order is not shipped; the timeline says why.", false
-		}
-		return "The order is shipped.", true
-	case domain.VerbRefund:
-		if o.RefundedAt == nil {
-			return "The order is not refunded; the timeline says why.", false
-		}
-		return "The order is refunded.", true
-	case domain.VerbCancel:
-		if o.CancelledAt == nil {
-			return "The order is not cancelled; the timeline says why.", false
-		}
-		return "The order is cancelled.", true
-	case domain.VerbNote:
-		return "The note is added.", true
-	case domain.VerbResume:
-		return "What you decided is done; the timeline says what came of it.", true
-	}
-	return labels[v] + ": done.", true
+	return u
 }

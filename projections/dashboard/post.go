@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -43,6 +44,12 @@ func (b *dashboard) act(w http.ResponseWriter, r *http.Request) error {
 		}
 		http.Redirect(w, r, to, http.StatusSeeOther)
 		return nil
+	}
+	if found := doubts(o, a.Form.Tracking); len(found) > 0 {
+		overruled := r.PostForm.Get("anyway") == "yes" && !slices.ContainsFunc(found, func(d doubt) bool { return d.Must })
+		if !overruled {
+			return b.askAboutParcels(w, r, o, a, found)
+		}
 	}
 	position, err := b.Acts.Do(r.Context(), a)
 	if err != nil {

@@ -99,6 +99,8 @@ func (b *dashboard) explain(err error) message {
 			"Open the order here and use its buttons. Nothing was changed.")
 	case errors.Is(err, errNoPage):
 		return says(http.StatusNotFound, "Not found", "There is no such page.", "")
+	case errors.Is(err, errNoVersion):
+		return says(http.StatusNotFound, "Not found", "The order never was at such a version.", "Open the order, and go through its past from there.")
 	case errors.Is(err, errForm):
 		return says(http.StatusBadRequest, "The form can't be read", "A part of the form is missing or damaged.",
 			"Open the order again and use its buttons. Nothing was changed.")

@@ -10,11 +10,13 @@ import (
 )
 
 var functions = template.FuncMap{
-	"words": func(v any) string { return words(v) },
-	"badge": badge,
-	"icon":  icon,
-	"said":  sayingOf,
-	"rfc":   func(t *time.Time) string { return t.UTC().Format(time.RFC3339) },
+	"words":        func(v any) string { return words(v) },
+	"badge":        badge,
+	"icon":         icon,
+	"said":         sayingOf,
+	"stateTone":    func(s domain.PaymentState) string { return stateTones[s] },
+	"barcodeWidth": func(bars int) string { return fmt.Sprintf("%.1fmm", float64(bars)*narrowest) },
+	"rfc":          func(t *time.Time) string { return t.UTC().Format(time.RFC3339) },
 	"asset": func(name string) string {
 		return map[string]asset{"css": styleSheet, "js": script, "icons": icons, "brand": brand}[name].path
 	},
@@ -28,6 +30,12 @@ var functions = template.FuncMap{
 		}
 		return *s
 	},
+}
+
+// stateTones are the colours beside the words for what is known of the money.
+var stateTones = map[domain.PaymentState]string{
+	domain.Authorized: "info", domain.Captured: "good", domain.Expired: "bad", domain.Failed: "bad",
+	domain.Open: "info", domain.Owed: "warn", domain.EntryMade: "good", domain.OwesReverse: "warn",
 }
 
 // due writes an instant as the clocks of its zone show it, with the zone: the same day there may be another one here.

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"github.com/chromedp/cdproto/cdp"
@@ -74,14 +75,22 @@ var looks = []struct {
 }
 
 // Check looks at the page as it is in light and dark, wide and as narrow as a phone: axe-core must find nothing (light and wide, dark and
-// narrow; with -looks in every look), nothing may stick out at the side, and the browser must complain of nothing. Pictures are named by name and look. The page is light and wide afterwards.
-func (p *Page) Check(name string) {
+// narrow; with -looks in every look), nothing may stick out at the side, and the browser must complain of nothing. Pictures are named by
+// name and look. Where only some looks are named, the others are left to runs with -looks or pictures, since each takes its time. The
+// page is light and wide afterwards.
+func (p *Page) Check(name string, only ...string) {
 	p.Helper()
 	for i, look := range looks {
+		judged := i == 0 || i == len(looks)-1
+		if len(only) > 0 {
+			if judged = slices.Contains(only, look.name); !judged && !*every && *screenshots == "" {
+				continue
+			}
+		}
 		p.Media(look.scheme, false)
 		p.Size(look.width, look.height)
 		p.Picture(name + "-" + look.name)
-		if *every || i == 0 || i == len(looks)-1 {
+		if *every || judged {
 			for _, v := range p.Violations() {
 				p.Errorf("%s, %s: %s", name, look.name, v)
 			}

