@@ -14,25 +14,31 @@ import (
 
 // Query selects orders for a list. The zero Query is every order, newest first.
 type Query struct {
-	Tab          domain.Tab          // empty: all
-	Text         string              // words to find; empty: all
-	Status       domain.Status       // empty: all
-	Payment      domain.PaymentState // empty: all
-	Method       domain.Method       // empty: all
-	Badge        domain.Badge        // empty: all
-	Manufacturer string              // empty: all
-	PlacedBy     string              // empty: all; the actor who placed the order
-	PlacedFrom   time.Time           // inclusive; zero: no bound
-	PlacedTo     time.Time           // exclusive; zero: no bound
-	Sort         string              // a column of SortColumns, "-" before it for descending; empty: "-placed_at"
-	Cursor       string              // from a Page before, with the same query; empty: from the beginning
-	Limit        int                 // 1 to MaxLimit; zero: DefaultLimit
+	Tab          domain.Tab            // empty: all
+	Text         string                // a name as Reader.Named takes it, else words to find; empty: all
+	Status       []domain.Status       // any of these; empty: all
+	Payment      []domain.PaymentState // any of these; empty: all
+	Method       domain.Method         // empty: all
+	Badge        []domain.Badge        // any of these; empty: all
+	Manufacturer []string              // any of these; empty: all
+	Customer     string                // the store's id of the customer; empty: all
+	PlacedBy     string                // empty: all; the actor who placed the order
+	PlacedFrom   time.Time             // inclusive; zero: no bound
+	PlacedTo     time.Time             // exclusive; zero: no bound
+	Currency     domain.Currency       // empty: all
+	TotalFrom    int64                 // minor units, inclusive; zero: no bound
+	TotalTo      int64                 // minor units, inclusive; zero: no bound
+	Sort         string                // a column of SortColumns, "-" before it for descending; empty: "-placed_at"
+	Cursor       string                // from a Page before, with the same query; empty: from the beginning
+	Limit        int                   // 1 to MaxLimit; zero: DefaultLimit
 }
 
 // Limits of one page.
 const (
 	DefaultLimit = 50
 	MaxLimit     = 200
+	MaxValues    = 20  // of one filter
+	MaxNamed     = 100 // orders that Reader.Named returns
 )
 
 // SortColumns are the columns that a list can be sorted by: all that it shows.
@@ -83,12 +89,19 @@ type RecordedPage struct {
 // Counts are the numbers of orders in the tabs, of those with something parked, of those that owe the business system something,
 // and of those that nobody has accepted yet and that are to be today, or were to be; exact, as of Position.
 type Counts struct {
-	Tabs     map[domain.Tab]int64
-	Parked   int64
-	Owed     int64
-	Due      int64 // badge confirmation_due
-	Missed   int64 // status placed, badge confirmation_missed
-	Position eventstore.Position
+	Tabs       map[domain.Tab]int64
+	Unreviewed int64 // of the tab new: status placed
+	Parked     int64
+	Owed       int64
+	Due        int64 // badge confirmation_due
+	Missed     int64 // status placed, badge confirmation_missed
+	Position   eventstore.Position
+}
+
+// Choices are what there is to filter by: the manufacturers and the currencies of all orders, sorted.
+type Choices struct {
+	Manufacturers []string
+	Currencies    []domain.Currency
 }
 
 // Token is an API token as the read model knows it; its secret is nowhere.
@@ -121,6 +134,11 @@ func BadQuery(parameter, format string, args ...any) error {
 // order_not_found, or a fault of the database.
 type Reader interface {
 	List(ctx context.Context, q Query) (Page, error)
+	// Named returns the orders that a text names in whole, whatever its case: by id, order number, tracking number, e-mail address,
+	// or an id of Stripe's (PaymentIntent, charge, refund); the latest to arrive first, at most MaxNamed.
+	Named(ctx context.Context, text string) ([]domain.Order, error)
+	// Choices says what the orders can be filtered by.
+	Choices(ctx context.Context) (Choices, error)
 	// Parked lists the orders of which something waits for a person, what was parked first first. A cursor is from a page
 	// before; the limit is that of a Query.
 	Parked(ctx context.Context, cursor string, limit int) (Page, error)

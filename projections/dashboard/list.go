@@ -51,15 +51,17 @@ type listPage struct {
 	Rows     []row
 	Query    projections.Query
 	From, To string
-	Filtered bool
-	Parked   int64  // orders that wait for a decision, in all tabs
-	Due      int64  // orders to be accepted today
-	Missed   int64  // orders that were to be accepted, and still are
-	Next     string // URL of the next page
-	First    string // URL of the first page, when this isn't it
-	Statuses []domain.Status
-	Payments []domain.PaymentState
-	Badges   []domain.Badge
+	// What is selected in the form.
+	Status, Payment, Badge, Manufacturer string
+	Filtered                             bool
+	Parked                               int64  // orders that wait for a decision, in all tabs
+	Due                                  int64  // orders to be accepted today
+	Missed                               int64  // orders that were to be accepted, and still are
+	Next                                 string // URL of the next page
+	First                                string // URL of the first page, when this isn't it
+	Statuses                             []domain.Status
+	Payments                             []domain.PaymentState
+	Badges                               []domain.Badge
 }
 
 var columnTexts = map[string]string{
@@ -77,9 +79,9 @@ func (b *dashboard) list(w http.ResponseWriter, r *http.Request) error {
 		return errNoPage
 	}
 	q := projections.Query{
-		Tab: tab, Text: form.Get("q"), Status: domain.Status(form.Get("status")),
-		Payment: domain.PaymentState(form.Get("payment")), Badge: domain.Badge(form.Get("badge")),
-		Manufacturer: form.Get("manufacturer"), Sort: form.Get("sort"), Cursor: form.Get("cursor"),
+		Tab: tab, Text: form.Get("q"), Status: some[domain.Status](form, "status"),
+		Payment: some[domain.PaymentState](form, "payment"), Badge: some[domain.Badge](form, "badge"),
+		Manufacturer: some[string](form, "manufacturer"), Sort: form.Get("sort"), Cursor: form.Get("cursor"),
 	}
 	var err error
 	if q.PlacedFrom, q.PlacedTo, err = queryapi.Between(form.Get("placed_from"), form.Get("placed_to")); err != nil {
@@ -95,6 +97,7 @@ func (b *dashboard) list(w http.ResponseWriter, r *http.Request) error {
 	}
 	page := listPage{
 		layout: b.layout(r, words(tab)+" orders"), Tab: tab, Nav: navOf(counts, tab), Query: q, Headings: headings(form, q.Sort),
+		Status: form.Get("status"), Payment: form.Get("payment"), Badge: form.Get("badge"), Manufacturer: form.Get("manufacturer"),
 		From: form.Get("placed_from"), To: form.Get("placed_to"), Parked: counts.Parked, Due: counts.Due, Missed: counts.Missed,
 		Statuses: domain.Statuses, Payments: domain.PaymentStates, Badges: domain.Badges,
 	}
@@ -122,6 +125,16 @@ func (b *dashboard) row(o domain.Order, tab domain.Tab) row {
 		}
 	}
 	return w
+}
+
+// some are the values of a filter; none when it is not set.
+func some[T ~string](form url.Values, name string) (values []T) {
+	for _, v := range form[name] {
+		if v != "" {
+			values = append(values, T(v))
+		}
+	}
+	return values
 }
 
 // with is the address of the list with one parameter set, or taken away when the value is empty.

@@ -338,10 +338,10 @@ func (b *writer) store(ctx context.Context, t *touched) error {
 	case t.was.n == 0:
 		b.lastN++
 		t.was.n = b.lastN
-		err = b.exec(ctx, `INSERT INTO orders (n, id, facet, order_number, customer, placed_at, total, confirm_by,
-			due_from, due_by, expiring_from, parked_at, owed_at, terms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		err = b.exec(ctx, `INSERT INTO orders (n, id, facet, order_number, customer, placed_at, total, confirm_by, customer_id,
+			due_from, due_by, expiring_from, parked_at, owed_at, terms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			t.was.n, o.ID[:], facet, numberKey(o.OrderNumber), customerKey(o.Personal.Customer), instant(o.PlacedAt), o.Total,
-			instant(o.Confirm.By), dueFrom, dueBy, expiring, parked, owed, t.terms)
+			instant(o.Confirm.By), o.Personal.Customer.ID, dueFrom, dueBy, expiring, parked, owed, t.terms)
 		b.counts[facet]++
 	case t.was.facet == facet: // leaves the indexes on facet alone
 		err = b.exec(ctx, `UPDATE orders SET due_from = ?, due_by = ?, expiring_from = ?, parked_at = ?, owed_at = ?, terms = ? WHERE n = ?`,
@@ -359,6 +359,9 @@ func (b *writer) store(ctx context.Context, t *touched) error {
 	if err == nil {
 		err = b.recorded(ctx, t)
 	}
+	if err == nil {
+		err = b.names(ctx, t)
+	}
 	if err != nil || b.bulk.Load() || t.terms == t.was.terms {
 		return err
 	}
@@ -371,8 +374,8 @@ func (b *writer) facet(ctx context.Context, t traits) (int64, error) {
 		return id, nil
 	}
 	id := int64(len(b.facets) + 1)
-	err := b.exec(ctx, `INSERT INTO facets VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)`,
-		id, string(t.tab), string(t.status), string(t.payment), string(t.method), t.manufacturer, t.placedBy, t.badges)
+	err := b.exec(ctx, `INSERT INTO facets VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0)`,
+		id, string(t.tab), string(t.status), string(t.payment), string(t.method), t.manufacturer, t.placedBy, string(t.currency), t.badges)
 	if err == nil {
 		b.facets[t] = id
 	}

@@ -75,6 +75,9 @@ func (l *lister) choose(ctx context.Context) error {
 		l.all += f.orders
 		if f.orders > 0 && l.wants(f.traits) {
 			l.facets = append(l.facets, f)
+			if f.badges&l.badges != 0 {
+				l.badged = append(l.badged, f.id)
+			}
 		}
 	}
 	return err
@@ -82,7 +85,20 @@ func (l *lister) choose(ctx context.Context) error {
 
 // hits are the rows of the page, and one more if there is one.
 func (l *lister) hits(ctx context.Context, indexed bool) ([]hit, error) {
-	if len(l.facets) == 0 || l.nothing {
+	if len(l.facets) == 0 {
+		return nil, nil
+	}
+	if indexed && l.Text != "" {
+		found, err := named(ctx, l.tx, l.Text, fewOrders+1)
+		if err != nil {
+			return nil, err
+		}
+		if 0 < len(found) && len(found) <= fewOrders {
+			l.words = nil // they are what was looked for, whatever words they hold
+			return l.among(ctx, found)
+		}
+	}
+	if l.nothing {
 		return nil, nil
 	}
 	if indexed {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -146,7 +147,8 @@ func (l *Ledger) orders(ctx context.Context) ([]domain.Order, eventstore.Positio
 	return all, head, nil
 }
 
-// List implements projections.Reader: by tab, status, badge and who placed; by order number; a cursor is a number of rows.
+// List implements projections.Reader: by tab, status, badge, total, a part of the order number and who placed; sorted by order
+// number; a cursor is a number of rows.
 func (l *Ledger) List(ctx context.Context, q projections.Query) (projections.Page, error) {
 	all, _, err := l.orders(ctx)
 	if err != nil {
@@ -156,8 +158,10 @@ func (l *Ledger) List(ctx context.Context, q projections.Query) (projections.Pag
 		return projections.Page{}, projections.BadQuery("sort", "is no column: %s", by)
 	}
 	all = slices.DeleteFunc(all, func(o domain.Order) bool {
-		return q.Tab != "" && o.Tab() != q.Tab || q.Status != "" && o.Status() != q.Status || q.PlacedBy != "" && o.PlacedBy != q.PlacedBy ||
-			q.Badge != "" && !slices.Contains(o.Badges(l.Now()), q.Badge) || !q.PlacedTo.IsZero() && !o.PlacedAt.Before(q.PlacedTo)
+		return q.Tab != "" && o.Tab() != q.Tab || len(q.Status) > 0 && !slices.Contains(q.Status, o.Status()) ||
+			q.PlacedBy != "" && o.PlacedBy != q.PlacedBy || !q.PlacedTo.IsZero() && !o.PlacedAt.Before(q.PlacedTo) ||
+			len(q.Badge) > 0 && !slices.ContainsFunc(q.Badge, func(b domain.Badge) bool { return slices.Contains(o.Badges(l.Now()), b) }) ||
+			q.TotalFrom > o.Total || q.TotalTo != 0 && q.TotalTo < o.Total || q.Text != "" && !strings.Contains(o.OrderNumber, q.Text)
 	})
 	from, _ := strconv.Atoi(q.Cursor)
 	limit := cmp.Or(q.Limit, projections.DefaultLimit)
@@ -262,7 +266,30 @@ func (l *Ledger) Counts(ctx context.Context) (projections.Counts, error) {
 		if o.ConfirmationMissed && o.Status() == domain.StatusPlaced {
 			c.Missed++
 		}
+		if o.Tab() == domain.TabNew && o.Status() == domain.StatusPlaced {
+			c.Unreviewed++
+		}
 	}
+	return c, err
+}
+
+// Named implements projections.Reader: by order number, PaymentIntent and e-mail address.
+func (l *Ledger) Named(ctx context.Context, text string) ([]domain.Order, error) {
+	all, _, err := l.orders(ctx)
+	return slices.DeleteFunc(all, func(o domain.Order) bool {
+		return !slices.Contains([]string{o.OrderNumber, o.Hold.PaymentIntent, o.Personal.Customer.Email}, text)
+	}), err
+}
+
+// Choices implements projections.Reader.
+func (l *Ledger) Choices(ctx context.Context) (c projections.Choices, err error) {
+	all, _, err := l.orders(ctx)
+	for _, o := range all {
+		c.Manufacturers, c.Currencies = append(c.Manufacturers, o.Manufacturer), append(c.Currencies, o.Currency)
+	}
+	slices.Sort(c.Manufacturers)
+	slices.Sort(c.Currencies)
+	c.Manufacturers, c.Currencies = slices.Compact(c.Manufacturers), slices.Compact(c.Currencies)
 	return c, err
 }
 
