@@ -113,6 +113,42 @@ type Token struct {
 	Revoked *time.Time  `json:"revoked_at"`
 }
 
+// Job is an act on many orders as the read model knows it. Whether it is over, its stream says.
+type Job struct {
+	ID      string
+	Maker   string
+	Verb    domain.Verb
+	Orders  int
+	Planned int // how many of them are named
+	Done    int // how many were dealt with
+	Failed  int // of these, were refused or failed
+	Ended   bool
+	RetryOf string
+	Made    time.Time
+}
+
+// JobQuery selects jobs, the latest first. The zero JobQuery is all that are whole.
+type JobQuery struct {
+	Maker string // empty: of all
+	Open  bool   // only those that are not over
+	Limit int    // 1 to MaxLimit; zero: DefaultLimit
+}
+
+// View is a list that somebody saved under a name.
+type View struct {
+	ID     string
+	Owner  string
+	Name   string
+	Query  string // of the page's address
+	Shared bool
+}
+
+// Views are the lists that somebody may begin with.
+type Views struct {
+	Views []View // their own, then those that others share; each by name
+	Home  string // the id of the one that they begin with; empty: none
+}
+
 // ErrBadQuery means that a query can't be answered as it is: an unknown column, a cursor of another query, a limit out of
 // range. It is a *QueryError.
 var ErrBadQuery = errors.New("bad query")
@@ -149,6 +185,9 @@ type Reader interface {
 	Counts(ctx context.Context) (Counts, error)
 	Order(ctx context.Context, id uuid.UUID) (domain.Order, error)
 	Tokens(ctx context.Context) ([]Token, error)
+	Jobs(ctx context.Context, q JobQuery) ([]Job, error)
+	// Views are an actor's saved lists.
+	Views(ctx context.Context, actor string) (Views, error)
 }
 
 // Status says how far a projector is.

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/google/uuid"
@@ -133,7 +132,7 @@ func decodeOne(codec eventstore.Codec, r eventstore.Recorded) (read, error) {
 			return read{}, nil
 		}
 		out.order = id
-	case "access":
+	case "access", "job", "view":
 	default:
 		return read{}, nil
 	}
@@ -230,7 +229,7 @@ func (b *writer) prepared(ctx context.Context, query string) (*sql.Stmt, error) 
 // fold takes one event into the orders that the batch touches, or the tokens.
 func (b *writer) fold(ctx context.Context, e read) error {
 	if e.order == uuid.Nil {
-		return b.token(ctx, e)
+		return b.companion(ctx, e)
 	}
 	if told[e.at.Type] {
 		return b.notice(ctx, e)
@@ -312,18 +311,6 @@ func (b *writer) load(ctx context.Context, id uuid.UUID, revision eventstore.Rev
 		err = json.Unmarshal(doc, &k.order)
 	}
 	return k, err
-}
-
-func (b *writer) token(ctx context.Context, e read) error {
-	_, id, _ := strings.Cut(e.at.Stream, "-")
-	switch ev := e.event.(type) {
-	case eventstore.TokenCreated:
-		return b.exec(ctx, `INSERT INTO tokens (id, name, role, created) VALUES (?, ?, ?, ?)`,
-			id, ev.Name, string(ev.Role), instant(e.env.OccurredAt))
-	case eventstore.TokenRevoked:
-		return b.exec(ctx, `UPDATE tokens SET revoked = ? WHERE id = ?`, instant(e.env.OccurredAt), id)
-	}
-	return fmt.Errorf("%w: %s in a token's stream", eventstore.ErrUnknownType, e.at.Type)
 }
 
 // store writes an order's row, its words, and what it changes in the counts.

@@ -18,8 +18,9 @@ import (
 type Report struct {
 	Position eventstore.Position `json:"position"` // at which the two were compared
 	Orders   int64               `json:"orders"`   // in the rebuilt file
-	// Different is the number of rows (orders, names, tokens, paces, counts) that differ; Examples names the first of them: order ids,
-	// or token-<id>, recorded-<id>-<kind>, name-<key>-<id>, pace-<slot>-<what>-<mark> and tab-<tab>.
+	// Different is the number of rows (orders, names, tokens, jobs, views, paces, counts) that differ; Examples names the first of
+	// them: order ids, or token-<id>, recorded-<id>-<kind>, name-<key>-<id>, job-<id>, view-<id>, pace-<slot>-<what>-<mark> and
+	// tab-<tab>.
 	Different int64    `json:"different"`
 	Examples  []string `json:"examples,omitempty"`
 }
@@ -180,6 +181,9 @@ var comparisons = []string{
 	`SELECT 'name-' || key || '-' || lower(hex(id)) AS name, '' FROM names JOIN orders USING (n) ORDER BY name`,
 	`SELECT 'token-' || id, json_array(name, role, created, revoked) FROM tokens ORDER BY id`,
 	`SELECT 'pace-' || slot || '-' || what || '-' || mark AS name, json_array(n, amount) FROM pace WHERE n <> 0 OR amount <> 0 ORDER BY name`,
+	`SELECT 'job-' || id, json_array(maker, verb, orders, retry_of, made, planned, done, failed, ended) FROM jobs ORDER BY id`,
+	`SELECT 'view-' || id, json_array(owner, name, query, shared) FROM views ORDER BY id`,
+	`SELECT stream, json_array(view) FROM homes ORDER BY stream`,
 	`SELECT 'tab-' || tab, json_array(sum(orders)) FROM facets GROUP BY tab HAVING sum(orders) > 0 ORDER BY tab`,
 }
 

@@ -28,6 +28,9 @@ type Ledger struct {
 	Codec  eventstore.Codec
 	Issued []projections.Token
 
+	Working []projections.Job
+	Saved   projections.Views
+
 	events int
 }
 
@@ -308,6 +311,14 @@ func (l *Ledger) Order(ctx context.Context, id uuid.UUID) (domain.Order, error) 
 
 // Tokens implements projections.Reader.
 func (l *Ledger) Tokens(context.Context) ([]projections.Token, error) { return l.Issued, nil }
+
+// Jobs implements projections.Reader: those that the test has set.
+func (l *Ledger) Jobs(context.Context, projections.JobQuery) ([]projections.Job, error) {
+	return l.Working, nil
+}
+
+// Views implements projections.Reader: those that the test has set.
+func (l *Ledger) Views(context.Context, string) (projections.Views, error) { return l.Saved, nil }
 
 // WaitFor waits until the log holds the position: the read model is never behind it.
 func (l *Ledger) WaitFor(ctx context.Context, p eventstore.Position) error {
