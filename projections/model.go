@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -44,11 +45,29 @@ const (
 // SortColumns are the columns that a list can be sorted by: all that it shows.
 var SortColumns = []string{"order_number", "customer", "placed_at", "manufacturer", "total", "payment", "status", "confirm_by"}
 
-// Page is one page of a list. Next is empty on the last one.
+// Fits says whether an order is one of those that the query selects at an instant, but for its Text: words are the index's.
+func (q Query) Fits(o domain.Order, now time.Time) bool {
+	badges := o.Badges(now)
+	return (q.Tab == "" || q.Tab == o.Tab()) && (q.Method == "" || q.Method == o.Method) && anyOf(q.Status, o.Status()) &&
+		anyOf(q.Payment, o.PaymentState()) && anyOf(q.Manufacturer, o.Manufacturer) &&
+		(len(q.Badge) == 0 || slices.ContainsFunc(q.Badge, func(b domain.Badge) bool { return slices.Contains(badges, b) })) &&
+		(q.Customer == "" || q.Customer == o.Personal.Customer.ID) && (q.PlacedBy == "" || q.PlacedBy == o.PlacedBy) &&
+		(q.PlacedFrom.IsZero() || !o.PlacedAt.Before(q.PlacedFrom)) && (q.PlacedTo.IsZero() || o.PlacedAt.Before(q.PlacedTo)) &&
+		(q.Currency == "" || q.Currency == o.Currency) && o.Total >= q.TotalFrom && (q.TotalTo == 0 || o.Total <= q.TotalTo)
+}
+
+func anyOf[T comparable](wanted []T, v T) bool { return len(wanted) == 0 || slices.Contains(wanted, v) }
+
+// Page is one page of a list. Next is empty on the last one. Count is how many orders the whole list has, or Uncounted where that
+// could only be known by counting them.
 type Page struct {
 	Orders []domain.Order
 	Next   string
+	Count  int64
 }
+
+// Uncounted is the Count of a list that would have to be walked to be counted.
+const Uncounted int64 = -1
 
 // ObligationQuery selects orders that owe the business system something. The zero ObligationQuery is all of them.
 type ObligationQuery struct {
@@ -58,11 +77,8 @@ type ObligationQuery struct {
 	Limit        int                   // 1 to MaxLimit; zero: DefaultLimit
 }
 
-// ObligationPage is one page of orders that owe something; Count is how many the whole query has, exactly.
-type ObligationPage struct {
-	Page
-	Count int64
-}
+// ObligationPage is one page of orders that owe something; its Count is always known.
+type ObligationPage struct{ Page }
 
 // RecordedQuery selects what was recorded of the business system. The zero RecordedQuery is all of it.
 type RecordedQuery struct {

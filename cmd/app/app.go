@@ -57,6 +57,7 @@ type App struct {
 	projector *projections.Projector
 	saga      *saga.Saga
 	webhooks  webhookLink
+	jobs      jobLink
 	telling   telling
 	nats      natsLink
 	live      *dashboard.Live
@@ -122,6 +123,9 @@ func New(ctx context.Context, c Config, out io.Writer, hooks Hooks) (_ *App, err
 		return nil, err
 	}
 	if err := a.openNotify(); err != nil {
+		return nil, err
+	}
+	if err := a.openJobs(); err != nil {
 		return nil, err
 	}
 	a.listener, err = net.Listen("tcp", c.Listen)
@@ -211,6 +215,7 @@ func (a *App) Run(ctx context.Context) error {
 	a.parts.Go(func() { a.part(a.background, "saga", a.saga.Run) })
 	a.parts.Go(func() { a.part(a.background, "live pages", a.live.Run) })
 	a.parts.Go(func() { a.part(a.background, "webhooks", a.webhooks.runner.Run) })
+	a.parts.Go(func() { a.part(a.background, "jobs", a.jobs.runner.Run) })
 	a.parts.Go(func() { a.watchStripe(a.background) })
 	if a.nats.publisher != nil {
 		a.parts.Go(func() { a.part(a.background, "public events", a.nats.publisher.Run) })

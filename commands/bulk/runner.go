@@ -28,6 +28,9 @@ type Handler interface {
 // ErrNoLonger means that a job's maker may not act any more.
 var ErrNoLonger = errors.New("the job's maker may not act any more")
 
+// DefaultPatience is how long a job of another process is left alone, where several share the log.
+const DefaultPatience = 15 * time.Second
+
 // Config says what a Runner works with. Jobs, Handler and Standing are required.
 type Config struct {
 	Jobs    *Jobs

@@ -166,13 +166,9 @@ func (l *Ledger) List(ctx context.Context, q projections.Query) (projections.Pag
 			len(q.Badge) > 0 && !slices.ContainsFunc(q.Badge, func(b domain.Badge) bool { return slices.Contains(o.Badges(l.Now()), b) }) ||
 			q.TotalFrom > o.Total || q.TotalTo != 0 && q.TotalTo < o.Total || q.Text != "" && !strings.Contains(o.OrderNumber, q.Text)
 	})
-	from, _ := strconv.Atoi(q.Cursor)
-	limit := cmp.Or(q.Limit, projections.DefaultLimit)
-	all = all[min(from, len(all)):]
-	if len(all) > limit {
-		return projections.Page{Orders: all[:limit], Next: strconv.Itoa(from + limit)}, nil
-	}
-	return projections.Page{Orders: all}, nil
+	out := projections.Page{Count: int64(len(all))}
+	out.Orders, out.Next, err = cut(all, q.Cursor, q.Limit)
+	return out, err
 }
 
 // Parked implements projections.Reader; a cursor is a number of rows.
@@ -209,7 +205,7 @@ func (l *Ledger) Obligations(ctx context.Context, q projections.ObligationQuery)
 		return !ok || q.Kind != "" && q.Kind != owes.Kind || q.Manufacturer != "" && q.Manufacturer != o.Manufacturer
 	})
 	slices.SortStableFunc(all, func(a, b domain.Order) int { return since(a).Compare(since(b)) })
-	out := projections.ObligationPage{Count: int64(len(all))}
+	out := projections.ObligationPage{Page: projections.Page{Count: int64(len(all))}}
 	out.Orders, out.Next, err = cut(all, q.Cursor, q.Limit)
 	return out, err
 }
