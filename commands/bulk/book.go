@@ -35,15 +35,7 @@ func (b *book) record(ctx context.Context, results <-chan eventstore.JobResult, 
 		select {
 		case one, more := <-results:
 			if !more {
-				last, cancel := context.WithTimeout(ctx, stopPatience)
-				defer cancel()
-				for n := 0; b.flush(last, yield) != nil; n++ {
-					select {
-					case <-last.Done():
-						return
-					case <-time.After(follow.Backoff(time.Second/20, time.Second, n, rand.Float64())):
-					}
-				}
+				b.last(ctx, yield)
 				return
 			}
 			if b.pending = append(b.pending, one); len(b.pending) < maxResults {
@@ -56,6 +48,26 @@ func (b *book) record(ctx context.Context, results <-chan eventstore.JobResult, 
 			b.cfg.Logger.Warn("jobs: results can't be recorded now", "job", b.job.ID, "error", err)
 		}
 		cancel()
+	}
+}
+
+// last records what is left. What can't be recorded in time is found done when the job goes on.
+func (b *book) last(ctx context.Context, yield func()) {
+	ctx, cancel := context.WithTimeout(ctx, stopPatience)
+	defer cancel()
+	for n := 0; ; n++ {
+		err := b.flush(ctx, yield)
+		if err == nil {
+			return
+		}
+		if !errors.Is(err, eventstore.ErrUnavailable) || ctx.Err() != nil {
+			b.cfg.Logger.Warn("jobs: results could not be recorded", "job", b.job.ID, "error", err)
+			return
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(follow.Backoff(time.Second/20, time.Second, n, rand.Float64())):
+		}
 	}
 }
 
