@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/orderledger/orderledger/commands"
 	"github.com/orderledger/orderledger/commands/bulk"
@@ -37,7 +38,8 @@ func (a *App) openJobs() (err error) {
 func (a *App) alone() bool { return a.config.Store == "nats" || a.config.Store == "memory" }
 
 // standing is somebody as they are now: the holders of tokens are known by them, and whoever needs none by how the ledger is open.
-func (a *App) standing(ctx context.Context, was domain.Actor) (domain.Actor, error) {
+// Whom a provider vouched for is who they were for as long as their session would have been good.
+func (a *App) standing(ctx context.Context, was domain.Actor, then time.Time) (domain.Actor, error) {
 	if was.ID == commandapi.Local {
 		if a.config.NoAnonymous {
 			return was, bulk.ErrNoLonger
@@ -48,16 +50,17 @@ func (a *App) standing(ctx context.Context, was domain.Actor) (domain.Actor, err
 	if err != nil {
 		return was, err
 	}
-	is, found := was, false
+	is, known, alive := was, false, false
 	for _, t := range list {
-		if t.Revoked == nil && t.Name == was.ID && (!found || t.Role == was.Role) {
-			is.Role, found = t.Role, true
+		if known = known || t.Name == was.ID; t.Name == was.ID && t.Revoked == nil && (!alive || t.Role == was.Role) {
+			is.Role, alive = t.Role, true
 		}
 	}
-	if !found {
-		return was, bulk.ErrNoLonger
+	vouched := a.config.OIDC.Issuer != "" && a.now().Sub(then) < a.config.SessionLife
+	if alive || !known && vouched {
+		return is, nil
 	}
-	return is, nil
+	return was, bulk.ErrNoLonger
 }
 
 // jobLink is what the pages know of jobs.

@@ -113,7 +113,7 @@ func (w *world) Handle(ctx context.Context, r commands.Request) (commands.Result
 	return w.handler.Handle(ctx, r)
 }
 
-func (w *world) standing(_ context.Context, was domain.Actor) (domain.Actor, error) {
+func (w *world) standing(_ context.Context, was domain.Actor, _ time.Time) (domain.Actor, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if was.Role = w.role; w.role == "" {

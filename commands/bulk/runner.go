@@ -35,8 +35,8 @@ const DefaultPatience = 15 * time.Second
 type Config struct {
 	Jobs    *Jobs
 	Handler Handler
-	// Standing is an actor as they are now, whose role may have changed since. Errors: ErrNoLonger, eventstore.ErrUnavailable.
-	Standing func(context.Context, domain.Actor) (domain.Actor, error)
+	// Standing is an actor as they are now, whose role may have changed since then. Errors: ErrNoLonger, eventstore.ErrUnavailable.
+	Standing func(ctx context.Context, was domain.Actor, then time.Time) (domain.Actor, error)
 	Now      func() time.Time // default time.Now
 	Logger   *slog.Logger     // default slog.Default
 	// Patience is how long nothing may have been heard of a job before a process goes on with it that did not make it: where several
@@ -254,7 +254,7 @@ func (r *Runner) act(ctx, working context.Context, j Job, i int) (eventstore.Job
 
 func (r *Runner) try(ctx context.Context, j Job, i int) (eventstore.JobResult, error) {
 	result, item := eventstore.JobResult{Item: i}, j.Items[i]
-	actor, err := r.cfg.Standing(ctx, j.Maker)
+	actor, err := r.cfg.Standing(ctx, j.Maker, j.Made)
 	if err == nil && !actor.Role.May(domain.Permission(j.Verb)) {
 		err = ErrNoLonger
 	}
