@@ -69,13 +69,19 @@ type jobLink struct {
 	runner *bulk.Runner
 }
 
+// Made is the job that the actor of a request made with it before.
+func (l jobLink) Made(ctx context.Context, key string, p dashboard.JobPlan) (string, bool, error) {
+	j, found, err := l.jobs.Made(ctx, domain.ActorFrom(ctx), key, bulk.Plan{Verb: p.Verb, RetryOf: p.RetryOf, Asked: p.Asked})
+	return j.ID, found, reused(err)
+}
+
 // Make makes a job for the actor of a request, which begins at once.
 func (l jobLink) Make(ctx context.Context, key string, p dashboard.JobPlan) (string, eventstore.Position, error) {
 	actor := domain.ActorFrom(ctx)
 	if !actor.Role.May(domain.Permission(p.Verb)) {
 		return "", 0, queryapi.ErrForbidden
 	}
-	j, err := l.jobs.Make(ctx, actor, key, bulk.Plan{Verb: p.Verb, Items: p.Items, RetryOf: p.RetryOf})
+	j, err := l.jobs.Make(ctx, actor, key, bulk.Plan{Verb: p.Verb, Items: p.Items, RetryOf: p.RetryOf, Asked: p.Asked})
 	if err != nil {
 		return "", 0, reused(err)
 	}

@@ -75,6 +75,9 @@ type Plan struct {
 	Verb    domain.Verb
 	Items   []eventstore.JobItem // each order once
 	RetryOf string               // the job whose failures these are
+	// Asked is by what the request is recognised when it is asked again, where the Items follow from it and may be others then; empty:
+	// the Items.
+	Asked string
 }
 
 func (p Plan) check() error {
@@ -103,6 +106,9 @@ func (p Plan) check() error {
 }
 
 func (p Plan) hash() (string, error) {
+	if p.Asked != "" {
+		p.Items = nil
+	}
 	b, err := json.Marshal(p)
 	if err != nil {
 		return "", err
@@ -141,6 +147,8 @@ func (s *Jobs) Make(ctx context.Context, actor domain.Actor, key string, p Plan)
 			return Job{}, commands.ErrKeyReused
 		case j.State() != Incomplete:
 			return j, nil
+		case j.Orders != len(p.Items) || !slices.EqualFunc(j.Items, p.Items[:len(j.Items)], sameItem):
+			return Job{}, commands.ErrKeyReused // what it was to be about is not what it is about now
 		default:
 			next = eventstore.JobPlanned{Items: parts[j.revision]}
 		}
@@ -153,6 +161,24 @@ func (s *Jobs) Make(ctx context.Context, actor domain.Actor, key string, p Plan)
 	return Job{}, fmt.Errorf("%w: job %s changes too quickly", eventstore.ErrUnavailable, id)
 }
 
+// Made is the job that a request made before, if it did: the same key with the same Asked. Errors: commands.ErrKeyReused,
+// eventstore.ErrUnavailable.
+func (s *Jobs) Made(ctx context.Context, actor domain.Actor, key string, p Plan) (j Job, found bool, err error) {
+	request, err := p.hash()
+	if err != nil {
+		return Job{}, false, err
+	}
+	j, err = s.Read(ctx, jobID(commands.CommandID(actor.ID, key)))
+	missing := (*domain.Rejection)(nil)
+	switch {
+	case errors.As(err, &missing):
+		return Job{}, false, nil
+	case err == nil && j.request != request:
+		return Job{}, false, commands.ErrKeyReused
+	}
+	return j, err == nil && j.State() != Incomplete, err
+}
+
 // mayOpen refuses a job more than can be worked on.
 func (s *Jobs) mayOpen(ctx context.Context) error {
 	open, err := s.open(ctx)
@@ -163,6 +189,10 @@ func (s *Jobs) mayOpen(ctx context.Context) error {
 		}
 	}
 	return err
+}
+
+func sameItem(a, b eventstore.JobItem) bool {
+	return a.OrderID == b.OrderID && a.Version == b.Version && slices.Equal(a.Tracking, b.Tracking)
 }
 
 // split cuts items into the parts that are planned by one event each.

@@ -125,7 +125,7 @@ func TestList(t *testing.T) {
 	s.get(domain.Viewer, "/orders?tab=nonsense", 400)
 }
 
-// What is to be confirmed is counted, marked and shown in the manufacturer's time; what was confirmed too late says so.
+// What is to be confirmed is counted, marked and shown by the reader's clock; what was confirmed too late says so.
 func TestConfirmations(t *testing.T) {
 	s := open(t)
 	placed := func(number string, by, from time.Duration) domain.Placed {
@@ -142,7 +142,7 @@ func TestConfirmations(t *testing.T) {
 	inTime := s.l.Place(t, clerk, placed("in-time", 9*time.Hour, 0), domain.Accepted{})
 	page := s.get(domain.Clerk, "/orders?tab=new&sort=confirm_by", 200)
 	wantAll(t, page, "1 order is to be confirmed today", "1 order was not confirmed in time", "Confirm today", "Confirmation missed",
-		"2026-03-02 12:00 EST", "2026-03-03 10:00 EST", `aria-sort="ascending"`)
+		"2026-03-02 17:00", "2026-03-03 15:00", `aria-sort="ascending"`)
 	for badge, rows := range map[string]int{"confirmation_due": 1, "confirmation_missed": 2, "confirmation_missed&status=placed": 1} {
 		if page := s.get(domain.Clerk, "/orders?tab=new&badge="+badge, 200); strings.Count(page, "data-order=") != rows {
 			t.Errorf("badge %s: %d rows, want %d", badge, strings.Count(page, "data-order="), rows)

@@ -24,6 +24,8 @@ const MaxJobOrders = 10_000
 // Jobs carries one act out on many orders. The actor is in the context. Errors: *domain.Rejection, queryapi.ErrForbidden,
 // eventstore.ErrUnavailable.
 type Jobs interface {
+	// Made is the id of the job that a request made before: the same key, and the same Asked. The plan needs no Items.
+	Made(ctx context.Context, key string, p JobPlan) (id string, found bool, err error)
 	// Make makes a job and returns its id; key names the request: asked again it makes no other.
 	Make(ctx context.Context, key string, p JobPlan) (id string, at eventstore.Position, err error)
 	Read(ctx context.Context, id string) (Job, error)
@@ -35,6 +37,7 @@ type JobPlan struct {
 	Verb    domain.Verb
 	Items   []eventstore.JobItem
 	RetryOf string // the job whose failures these are
+	Asked   string // by what the request is recognised when it is asked again
 }
 
 // Job is a job as it is now. Results are those of the Items, by number; one without an Outcome has not been dealt with.
@@ -85,17 +88,17 @@ type jobLine struct {
 
 type jobPage struct {
 	layout
-	Job     Job
-	What    string // such as Accept 12 orders
-	Counts  []jobCount
-	Lines   []jobLine
-	Show    string
-	Open    bool
-	May     bool // who looks may cancel it and try again
-	Next    string
-	First   string
-	NewKey  func() string
-	Percent int
+	Job      Job
+	What     string // such as Accept 12 orders
+	Outcomes []jobCount
+	Lines    []jobLine
+	Show     string
+	Open     bool
+	May      bool // who looks may cancel it and try again
+	Next     string
+	First    string
+	NewKey   func() string
+	Percent  int
 }
 
 const jobLines = 100 // on one page
@@ -104,7 +107,7 @@ type outcomeView struct{ text, icon, class string }
 
 var outcomeViews = map[eventstore.JobOutcome]outcomeView{
 	eventstore.JobRefused: {"Refused", "failed", "bad"}, eventstore.JobFailed: {"Failed", "alert", "bad"},
-	eventstore.JobAsked: {"Stripe has still to answer", "clock", "info"}, eventstore.JobDone: {"Done", "done", "good"},
+	eventstore.JobAsked: {"Asked of Stripe", "clock", "info"}, eventstore.JobDone: {"Done", "done", "good"},
 	eventstore.JobAlready: {"Was so already", "check", ""}, "": {"Waiting", "clock", ""},
 }
 
@@ -167,7 +170,7 @@ func (b *dashboard) job(w http.ResponseWriter, r *http.Request) error {
 			v.text = "Not done"
 		}
 		if counts[o] > 0 {
-			page.Counts = append(page.Counts, jobCount{name, v.text, v.icon, v.class, counts[o], path + "?show=" + name, page.Show == name})
+			page.Outcomes = append(page.Outcomes, jobCount{name, v.text, v.icon, v.class, counts[o], path + "?show=" + name, page.Show == name})
 		}
 	}
 	page.Lines = b.jobLines(r.Context(), j, page.Show)
@@ -282,7 +285,7 @@ func (b *dashboard) cancelJob(w http.ResponseWriter, r *http.Request) error {
 
 func (b *dashboard) retryJob(w http.ResponseWriter, r *http.Request) error {
 	return b.onJob(w, r, func(ctx context.Context, key string, j Job) (string, eventstore.Position, error) {
-		plan := JobPlan{Verb: j.Verb, RetryOf: j.ID, Items: slices.Clone(j.Undone)}
+		plan := JobPlan{Verb: j.Verb, RetryOf: j.ID, Asked: "what failed", Items: slices.Clone(j.Undone)}
 		for i, it := range plan.Items { // whoever tries again has looked at them
 			o, err := b.Reader.Order(ctx, it.OrderID)
 			if err != nil {

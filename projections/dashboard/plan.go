@@ -90,6 +90,16 @@ func (b *dashboard) planned(w http.ResponseWriter, r *http.Request, confirmed bo
 		return nil
 	}
 	p.Back = "/orders?" + p.Query
+	if confirmed {
+		id, found, err := b.Jobs.Made(r.Context(), p.Key, p.asks(form))
+		if err != nil {
+			return b.refuseList(w, r, err, p.Back, "Back to the list")
+		}
+		if found { // the same form, sent again: what it meant then
+			http.Redirect(w, r, "/jobs/"+id, http.StatusSeeOther)
+			return nil
+		}
+	}
 	c, err := b.choose(r, &p, form)
 	if err != nil {
 		return err
@@ -103,7 +113,7 @@ func (b *dashboard) planned(w http.ResponseWriter, r *http.Request, confirmed bo
 	p.Asks = p.Verb == domain.VerbShip && (!form.Has("lines") || form.Get("edit") == "yes")
 	p.Changed = confirmed && p.All && p.Lines == "" && strconv.Itoa(len(c.orders)) != form.Get("expected")
 	if confirmed && !p.Changed && !p.Asks && len(c.problems) == 0 {
-		return b.begin(w, r, p, c)
+		return b.begin(w, r, p, c, p.asks(form))
 	}
 	b.describePlan(r, &p, c)
 	p.layout = b.layout(r, p.What)
@@ -115,8 +125,17 @@ func (b *dashboard) planned(w http.ResponseWriter, r *http.Request, confirmed bo
 	return b.show(w, r, status, "plan", p)
 }
 
-func (b *dashboard) begin(w http.ResponseWriter, r *http.Request, p planPage, c chosen) error {
-	plan := JobPlan{Verb: p.Verb, Items: make([]eventstore.JobItem, len(c.orders))}
+// asks is a plan as its form says it, before it is looked up which orders that means.
+func (p *planPage) asks(form url.Values) JobPlan {
+	said := url.Values{}
+	for _, name := range []string{"query", "all", "expected", "order", "orders", "lines"} {
+		said[name] = form[name]
+	}
+	return JobPlan{Verb: p.Verb, Asked: said.Encode()}
+}
+
+func (b *dashboard) begin(w http.ResponseWriter, r *http.Request, p planPage, c chosen, plan JobPlan) error {
+	plan.Items = make([]eventstore.JobItem, len(c.orders))
 	for i, o := range c.orders {
 		plan.Items[i] = eventstore.JobItem{OrderID: o.ID, Number: o.OrderNumber, Version: o.Version, Tracking: c.tracking[o.ID]}
 	}

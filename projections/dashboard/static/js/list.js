@@ -153,10 +153,13 @@
       e.preventDefault();
       const next = e.key === 'ArrowDown' ? list[at + 1] : list[at - 1];
       (next || (e.key === 'ArrowUp' ? $('#palette-q', box) : list[at]))?.focus();
-    } else if (e.key === 'Enter' && e.target.id === 'palette-q' && list.length && $('.orders-found', box) === null) {
-      e.preventDefault(); // the only goal, else what is typed is looked for
-      if (list.length <= 3 || !e.target.value.trim()) list[0].click(); else e.target.form.requestSubmit();
     }
+  });
+  document.addEventListener('submit', (e) => { // the one goal that is left; else what is typed is looked for
+    const box = e.target.closest('[data-palette]');
+    const list = box ? goals(box) : [];
+    if (!box || !e.target.q.value.trim()) { if (box) e.preventDefault(); return; }
+    if (list.length === 1) { e.preventDefault(); location.href = list[0].href; }
   });
 
   // The keyboard. Single keys do nothing while somebody types, and nothing at all when they are switched off.
