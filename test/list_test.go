@@ -212,7 +212,7 @@ func TestRowsChangeInPlace(t *testing.T) {
 	if after := o.numbers(); after != before {
 		t.Errorf("rows moved: %s, then %s", before, after)
 	}
-	o.Picture("list-live")
+	o.Check("list-live")
 	o.Follow("#newcomers a")
 	if got := o.numbers(); got != "C-1 C-"+strings.TrimPrefix(o.orders[2].OrderNumber, "C-")+" C-4 C-5 C-6 C-7 C-8 C-9" {
 		t.Errorf("shown: %s", got)

@@ -118,7 +118,9 @@ func TestTheNameAndTheSearchAreSealed(t *testing.T) {
 	log := memstore.New()
 	codec := eventstore.Codec{
 		Seal: func(string, json.RawMessage) (json.RawMessage, error) { return json.RawMessage(`"sealed"`), nil },
-		Open: func(string, json.RawMessage) (json.RawMessage, error) { return json.RawMessage(`{"name":"Ada's","query":"q=ada"}`), nil },
+		Open: func(string, json.RawMessage) (json.RawMessage, error) {
+			return json.RawMessage(`{"name":"Ada's","query":"q=ada"}`), nil
+		},
 	}
 	s := views.New(log, codec, time.Now, func(context.Context, string) (int, error) { return 0, nil })
 	v := views.View{Name: "Ada's", Query: "q=ada"}

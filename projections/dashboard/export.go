@@ -11,8 +11,18 @@ import (
 	"github.com/orderledger/orderledger/projections/queryapi"
 )
 
-// MaxExports bounds the tables that are written at once.
+// MaxExports bounds the tables that are written, and the lists that are walked, at once.
 const MaxExports = 8
+
+// walk takes a place for one of them, which leave gives back.
+func (b *dashboard) walk() (leave func(), err error) {
+	select {
+	case b.exports <- struct{}{}:
+		return func() { <-b.exports }, nil
+	default:
+		return nil, &refusal{http.StatusTooManyRequests, "Too many lists are being read in whole."}
+	}
+}
 
 // export writes the list of an address as CSV: page after page as they are read, so that it is never in memory as a whole. The first is
 // read before anything is answered. What is met while others work may be in it or not.
@@ -62,12 +72,11 @@ func (b *dashboard) exportOrders(w http.ResponseWriter, orders []domain.Order) e
 
 // table writes a table as CSV; next returns rows until it returns none. One that breaks off is cut, and the browser says so.
 func (b *dashboard) table(w http.ResponseWriter, name string, columns []string, next func() ([][]string, error)) error {
-	select {
-	case b.exports <- struct{}{}:
-		defer func() { <-b.exports }()
-	default:
-		return &refusal{http.StatusTooManyRequests, "Too many tables are being written."}
+	leave, err := b.walk()
+	if err != nil {
+		return err
 	}
+	defer leave()
 	h := w.Header()
 	h.Set("Content-Type", "text/csv; charset=utf-8; header=present")
 	h.Set("Content-Disposition", fmt.Sprintf(`attachment; filename="%s-%s.csv"`, name, b.Now().UTC().Format(time.DateOnly)))
@@ -80,7 +89,6 @@ func (b *dashboard) table(w http.ResponseWriter, name string, columns []string, 
 		if queryapi.WriteRows(w, rows) != nil {
 			panic(http.ErrAbortHandler) // the client is gone
 		}
-		var err error
 		if rows, err = next(); err != nil {
 			b.Logger.Warn("a table was cut", "table", name, "error", err)
 			panic(http.ErrAbortHandler) // so that nobody takes a part for the whole

@@ -194,6 +194,11 @@ func (b *dashboard) choose(r *http.Request, p *planPage, form url.Values) (chose
 	p.Query = f.encode()
 	p.Back = "/orders?" + p.Query
 	if p.All {
+		leave, err := b.walk()
+		if err != nil {
+			return chosen{}, err
+		}
+		defer leave()
 		choices, err := b.Reader.Choices(ctx)
 		if err != nil {
 			return chosen{}, err
