@@ -79,12 +79,12 @@ func (v View) check() error {
 // saved is a view as its stream tells it.
 type saved struct {
 	View
-	id, owner string
-	removed   bool
-	revision  eventstore.Revision
-	position  eventstore.Position
-	hash      string
-	last      uuid.UUID // the command of its last event
+	owner    string
+	removed  bool
+	revision eventstore.Revision
+	position eventstore.Position
+	hash     string
+	last     uuid.UUID // the command of its last event
 }
 
 // Save saves a list under a name and returns the view's id. key names the request: asked again it saves no other. Errors: a

@@ -99,7 +99,13 @@ func TestWhatNoViewIs(t *testing.T) {
 	had := 0
 	s, _ := open(t, &had)
 	for _, v := range []views.View{
-		{}, {Name: " a"}, {Name: "a\nb"}, {Name: strings.Repeat("ü", views.MaxName+1)}, {Name: "a\x00"}, {Name: "\xff"}, {Name: "4242 4242 4242 4242"},
+		{},
+		{Name: " a"},
+		{Name: "a\nb"},
+		{Name: strings.Repeat("ü", views.MaxName+1)},
+		{Name: "a\x00"},
+		{Name: "\xff"},
+		{Name: "4242 4242 4242 4242"},
 		{Name: "a", Query: strings.Repeat("q", views.MaxQuery+1)},
 	} {
 		rejected := (*domain.Rejection)(nil)
