@@ -75,6 +75,9 @@ func (b *dashboard) palette(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	page.Goals = append(page.Goals, goal{"Do", "Review the next order", "the one that is due first", "/review", "check"})
+	if b.Pacer != nil {
+		page.Goals = append(page.Goals, goal{"Go to", "Overview", "what is to be done, and how the work goes", overviewPath, "overview"})
+	}
 	for i, t := range domain.Tabs {
 		page.Goals = append(page.Goals, goal{"Go to", words(t), "g " + string(rune('1'+i)), "/orders?tab=" + string(t), "orders"})
 	}
