@@ -163,6 +163,21 @@ func TestAListIsItsAddress(t *testing.T) {
 	o.Sound()
 }
 
+// seen is how long it takes from an act of somebody else until the page shows it.
+func (o *office) seen(i int) time.Duration {
+	o.Helper()
+	in := o.orders[[]int{0, 4, 5, 2}[i]]
+	watch := `new Promise(done => { const look = () => { if (document.querySelector('` + row(in) + ` td.status').textContent.includes('Accepted')) done(Date.now()); else setTimeout(look, 2); }; look(); })`
+	seen := make(chan float64, 1)
+	go func() { seen <- browser.Eval[float64](o.Page, watch) }()
+	began := time.Now()
+	a, err := o.api.Act(o.t.Context(), in.ID().String(), "accept", "accept-"+in.OrderNumber, 1, "{}")
+	if err != nil || a.Status != http.StatusOK {
+		o.t.Fatalf("%v %s", err, a.Body)
+	}
+	return time.Duration(<-seen-float64(began.UnixMilli())) * time.Millisecond
+}
+
 // Somebody else acts, and the row changes where it stands; what is chosen, and where the focus is, stays.
 func TestRowsChangeInPlace(t *testing.T) {
 	o := openOffice(t, 6)
@@ -175,19 +190,15 @@ func TestRowsChangeInPlace(t *testing.T) {
 	o.Click(one + " td.pick input")
 	browser.Eval[bool](o.Page, `document.querySelector('`+one+` td.order_number a').focus() || true`)
 
-	// One clerk clicks, and the other one's screen shows it: from the click on, what the server and both browsers do.
-	watch := `new Promise(done => { const seen = () => { if (document.querySelector('` + one + ` td.status').textContent.includes('Accepted')) done(Date.now()); else setTimeout(seen, 2); }; seen(); })`
-	seen := make(chan float64, 1)
-	go func() { seen <- browser.Eval[float64](o.Page, watch) }()
-	began := time.Now()
-	a, err := o.api.Act(t.Context(), o.orders[0].ID().String(), "accept", "accept-1", 1, "{}")
-	if err != nil || a.Status != http.StatusOK {
-		t.Fatalf("%v %s", err, a.Body)
+	// One clerk acts, and it is on the other one's screen: what the server and the browser do, the quickest of a few, since the machine
+	// may be busy with others.
+	fastest := time.Hour
+	for i := 0; i < 4 && fastest > 300*time.Millisecond; i++ {
+		fastest = min(fastest, o.seen(i))
 	}
-	took := time.Duration(<-seen-float64(began.UnixMilli())) * time.Millisecond
-	t.Logf("seen after %s", took)
-	if took > 2*time.Second { // 300 ms on a machine of its own
-		t.Errorf("the change was seen after %s", took)
+	t.Logf("seen after %s", fastest)
+	if fastest > 300*time.Millisecond {
+		t.Errorf("a change was seen after %s", fastest)
 	}
 	if !browser.Eval[bool](o.Page, `document.querySelector('`+one+` td.pick input').checked && document.activeElement.closest('tr').id === '`+one[1:]+`'`) {
 		t.Error("the row lost its tick or its focus")
@@ -200,7 +211,6 @@ func TestRowsChangeInPlace(t *testing.T) {
 	o.Await(`document.querySelector('` + two + `').classList.contains('gone')`)
 	o.Reads(two+" td.status", "now in Shipped")
 	o.Reads(`.tabs [data-count="new"]`, "5")
-	o.Reads(`.halves [data-count="unreviewed"]`, "4")
 	if after := o.numbers(); after != before {
 		t.Errorf("rows moved: %s, then %s", before, after)
 	}

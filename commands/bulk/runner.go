@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"slices"
@@ -178,8 +177,9 @@ func (r *Runner) next(ctx context.Context) ([]Job, error) {
 	var jobs []Job
 	for _, id := range ids {
 		j, err := r.cfg.Jobs.Read(ctx, id)
-		if err != nil {
-			return nil, fmt.Errorf("job %s: %w", id, err)
+		if err != nil { // the others are not held up by it
+			r.cfg.Logger.Warn("jobs: one can't be read now", "job", id, "error", err)
+			continue
 		}
 		r.mu.Lock()
 		mine := r.mine[id]

@@ -190,6 +190,9 @@ func companion(r eventstore.Recorded, e domain.Event, env eventstore.Envelope) s
 	case eventstore.ViewRemoved:
 		home, first = "view", false
 	}
+	if _, chosen := e.(eventstore.HomeViewChosen); home == "view" && chosen != eventstore.IsHomeView(r.Stream) {
+		return r.Type + " belongs in another stream view-…"
+	}
 	switch {
 	case home == category && first == (r.Revision == 0):
 		switch e := e.(type) {

@@ -105,9 +105,9 @@ type listPage struct {
 	First    string // URL of the first page, when this isn't it
 	Table    string // URL of the whole list as CSV
 
-	Statuses, Payments, Badges, Manufacturers []box
-	Currencies                                []domain.Currency
-	OneManufacturer                           string // where there are too many to be ticked
+	Statuses, Payments, Badges, Manufacturers, Sorts []box
+	Currencies                                       []domain.Currency
+	OneManufacturer                                  string // where there are too many to be ticked
 
 	Views  viewsMenu
 	Verbs  []bulkVerb // what can be done with many at once
@@ -199,6 +199,10 @@ func (p *listPage) choices(c projections.Choices) {
 		}
 	}
 	p.Currencies = c.Currencies
+	for _, column := range projections.SortColumns {
+		p.Sorts = append(p.Sorts, tick(column, columnTexts[column], []string{p.Filter.Sort}),
+			tick("-"+column, columnTexts[column]+", descending", []string{p.Filter.Sort}))
+	}
 }
 
 // clerkWords is a status in a clerk's words.
