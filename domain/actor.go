@@ -58,6 +58,8 @@ const (
 	PermReconcile Permission = "reconcile" // compare the ledger with Stripe
 	PermWebhooks  Permission = "webhooks"  // whom events are sent to
 	PermNotify    Permission = "notify"    // send people again what they were told
+	PermJobs      Permission = "jobs"      // see what others do with many orders at once
+	PermViews     Permission = "views"     // save lists under a name
 )
 
 var (
@@ -74,13 +76,13 @@ func (r Role) May(p Permission) bool {
 	case Viewer:
 		return p == PermRead
 	case Auditor:
-		return p == PermRead || p == PermLog || p == PermReconcile
+		return p == PermRead || p == PermLog || p == PermReconcile || p == PermJobs
 	case Shop:
 		return p == PermReadOwn || p == Permission(VerbPlace)
 	case Clerk:
-		return p == PermRead || p == PermNotify || clerk
+		return p == PermRead || p == PermNotify || p == PermViews || clerk
 	case Manager:
-		return p == PermRead || p == PermReconcile || p == PermNotify || clerk || slices.Contains(managerVerbs, Verb(p))
+		return p == PermRead || p == PermReconcile || p == PermNotify || p == PermJobs || p == PermViews || clerk || slices.Contains(managerVerbs, Verb(p))
 	}
 	return false
 }

@@ -117,7 +117,7 @@ func TestClerkWithoutJavaScript(t *testing.T) {
 	page := "/orders/" + in.ID().String()
 
 	c.onlyIn(domain.TabNew)
-	c.Reads("table.orders td.status", "Not confirmed")
+	c.Reads("table.orders td.status", "Un-reviewed")
 	c.Reads("table.orders td.open a", "Review")
 	c.Follow("table.orders td.open a")
 	c.Reads("h1", "Order C-1 Placed")
@@ -125,7 +125,7 @@ func TestClerkWithoutJavaScript(t *testing.T) {
 	c.Follow(act("accept"))
 	c.Reads(".said.done", "The order is accepted.")
 	c.onlyIn(domain.TabNew)
-	c.Reads("table.orders td.status", "Confirmed")
+	c.Reads("table.orders td.status", "Accepted")
 
 	// Before money moves, a page asks; going back does nothing.
 	c.Open(page)

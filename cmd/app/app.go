@@ -59,6 +59,7 @@ type App struct {
 	projector *projections.Projector
 	saga      *saga.Saga
 	webhooks  webhookLink
+	jobs      jobLink
 	telling   telling
 	nats      natsLink
 	lease     *lease.Lease
@@ -126,6 +127,9 @@ func New(ctx context.Context, c Config, out io.Writer, hooks Hooks) (_ *App, err
 		return nil, err
 	}
 	if err := a.openNotify(); err != nil {
+		return nil, err
+	}
+	if err := a.openJobs(); err != nil {
 		return nil, err
 	}
 	a.listener, err = net.Listen("tcp", c.Listen)
@@ -217,6 +221,7 @@ func (a *App) Run(ctx context.Context) error {
 	a.act("saga", a.saga.Run)
 	a.act("notify", a.telling.runner.Run)
 	a.act("webhooks", a.webhooks.runner.Run)
+	a.parts.Go(func() { a.part(a.background, "jobs", a.jobs.runner.Run) })
 	a.parts.Go(func() { a.watchStripe(a.background) })
 	if a.nats.publisher != nil {
 		a.act("public events", func(ctx context.Context) error { return follow.InTurn(ctx, a.lease, a.nats.publisher.Run) })

@@ -101,7 +101,7 @@ func TestTooManyRequestsForPagesAreAPage(t *testing.T) {
 	url := start(t, func(c *Config) { c.RateLimit = 0.001 })
 	get(t, "GET", url+"/orders?tab=new")
 	res, body := get(t, "GET", url+"/orders?tab=new")
-	if res.StatusCode != 429 || res.Header.Get("Retry-After") == "" || !strings.Contains(body, "<h1>Too many requests</h1>") {
+	if res.StatusCode != 429 || res.Header.Get("Retry-After") == "" || !strings.Contains(body, "Too many requests</h1>") {
 		t.Errorf("%d %v %s", res.StatusCode, res.Header, body)
 	}
 }

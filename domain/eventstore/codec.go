@@ -62,6 +62,10 @@ var entries = map[string]entry{
 	"EndpointDisabled": plain[EndpointDisabled](1), "EndpointEnabled": plain[EndpointEnabled](1),
 	"EndpointRemoved": plain[EndpointRemoved](1), "EndpointDelivered": plain[EndpointDelivered](1),
 	"DeliveryParked": plain[DeliveryParked](1), "DeliveryResumed": plain[DeliveryResumed](1),
+
+	"JobMade": plain[JobMade](1), "JobPlanned": plain[JobPlanned](1), "JobProgressed": plain[JobProgressed](1),
+	"JobEnded": plain[JobEnded](1), "ViewSaved": plain[ViewSaved](1), "ViewRemoved": plain[ViewRemoved](1),
+	"HomeViewChosen": plain[HomeViewChosen](1),
 }
 
 // Types lists the event types that the codec knows, with the schema that it writes.
@@ -89,6 +93,12 @@ func (c Codec) Encode(stream string, e domain.Event) (Event, error) {
 			return Event{}, err
 		}
 		stored = storedNote{e, personal}
+	case ViewSaved:
+		personal, err := c.protect(c.Seal, stream, e.Personal)
+		if err != nil {
+			return Event{}, err
+		}
+		stored = storedView{e, personal}
 	}
 	data, err := json.Marshal(stored)
 	if err != nil {
@@ -97,7 +107,7 @@ func (c Codec) Encode(stream string, e domain.Event) (Event, error) {
 	return Event{Type: e.EventType(), Data: data}, nil
 }
 
-// storedPlaced and storedNote put what Protect made of the personal data in the place of the plain field.
+// storedPlaced, storedNote and storedView put what Protect made of the personal data in the place of the plain field.
 type storedPlaced struct {
 	domain.Placed
 	Personal json.RawMessage `json:"personal"`
@@ -105,6 +115,11 @@ type storedPlaced struct {
 
 type storedNote struct {
 	domain.NoteAdded
+	Personal json.RawMessage `json:"personal"`
+}
+
+type storedView struct {
+	ViewSaved
 	Personal json.RawMessage `json:"personal"`
 }
 
@@ -149,7 +164,7 @@ func (c Codec) Decode(r Recorded) (domain.Event, Envelope, error) {
 }
 
 func (c Codec) unprotect(r Recorded, data []byte) ([]byte, error) {
-	if r.Type != "Placed" && r.Type != "NoteAdded" {
+	if r.Type != "Placed" && r.Type != "NoteAdded" && r.Type != "ViewSaved" {
 		return data, nil
 	}
 	var members map[string]json.RawMessage

@@ -61,9 +61,9 @@ func (PaymentClaimed) EventType() string      { return "PaymentClaimed" }
 func (KeyReserved) EventType() string         { return "KeyReserved" }
 
 // Categories are the categories of streams that the log holds: orders, notices to people, webhooks, tokens, claims of
-// PaymentIntents and of references in the business system, keys of requests that left no event with an order, and endpoints of
-// others that events are sent to.
-var Categories = []string{"order", "notice", "webhook", "access", "payment", "command", "endpoint"}
+// PaymentIntents and of references in the business system, keys of requests that left no event with an order, endpoints of others
+// that events are sent to, acts on many orders at once, and lists that people saved.
+var Categories = []string{"order", "notice", "webhook", "access", "payment", "command", "endpoint", "job", "view"}
 
 // OrderStream is the name of an order's stream.
 func OrderStream(id uuid.UUID) string { return "order-" + id.String() }

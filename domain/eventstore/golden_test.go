@@ -122,6 +122,15 @@ var examples = []domain.Event{
 	eventstore.EndpointDelivered{Last: ref, Count: 100},
 	eventstore.DeliveryParked{Event: ref, Since: at, Attempts: 87, Reason: "it answered 500 Internal Server Error"},
 	eventstore.DeliveryResumed{Event: ref, Decision: eventstore.SkipDelivery},
+	eventstore.JobMade{Verb: domain.VerbShip, Orders: 1, RetryOf: "0a1b2c3d4e5f6071"},
+	eventstore.JobPlanned{Items: []eventstore.JobItem{{OrderID: order, Number: "10248", Version: 2, Tracking: parcels}}},
+	eventstore.JobProgressed{Results: []eventstore.JobResult{
+		{Item: 1, Outcome: eventstore.JobRefused, Code: "already_shipped", Message: "The order is already shipped."},
+	}},
+	eventstore.JobEnded{Cancelled: true, Reason: "A person cancelled it."},
+	eventstore.ViewSaved{Shared: true, Personal: eventstore.ViewText{Name: "Paul's", Query: "tab=new&q=paul"}},
+	eventstore.ViewRemoved{},
+	eventstore.HomeViewChosen{View: "0a1b2c3d4e5f6071"},
 }
 
 var envelope = eventstore.Envelope{

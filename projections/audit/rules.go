@@ -181,6 +181,17 @@ func companion(r eventstore.Recorded, e domain.Event, env eventstore.Envelope) s
 	case eventstore.EndpointSecretRotated, eventstore.EndpointDisabled, eventstore.EndpointEnabled, eventstore.EndpointRemoved,
 		eventstore.EndpointDelivered, eventstore.DeliveryParked, eventstore.DeliveryResumed:
 		home, first = "endpoint", false
+	case eventstore.JobMade:
+		home = "job"
+	case eventstore.JobPlanned, eventstore.JobProgressed, eventstore.JobEnded:
+		home, first = "job", false
+	case eventstore.ViewSaved, eventstore.HomeViewChosen: // first, and again
+		home, first = "view", r.Revision == 0
+	case eventstore.ViewRemoved:
+		home, first = "view", false
+	}
+	if _, chosen := e.(eventstore.HomeViewChosen); home == "view" && chosen != eventstore.IsHomeView(r.Stream) {
+		return r.Type + " belongs in another stream view-…"
 	}
 	switch {
 	case home == category && first == (r.Revision == 0):

@@ -73,7 +73,9 @@ type Deps struct {
 	Log    queryapi.Log
 	Codec  eventstore.Codec
 	Acts   Acts
-	Mail   Mail // nil: the pages say nothing of e-mails
+	Mail   Mail       // nil: the pages say nothing of e-mails
+	Jobs   Jobs       // nil: nothing is done with many orders at once
+	Views  SavedViews // nil: no views are saved
 	Now    func() time.Time
 	Logger *slog.Logger
 	// Sandbox puts a banner on every page: no money moves.
@@ -108,6 +110,7 @@ var pages = func() map[string]*template.Template {
 	m := map[string]*template.Template{}
 	for _, name := range []string{
 		"list", "order", "confirm", "event", "slip", "message", "parked", "obligations", "outbox", "letter", "signin", "overview",
+		"plan", "job", "jobs", "views", "palette", "keys",
 	} {
 		m[name] = template.Must(template.New("layout.html").Funcs(functions).Funcs(written{Format: plain{}}.functions()).
 			ParseFS(templateFiles, "templates/layout.html", "templates/parts.html", "templates/"+name+".html"))
@@ -118,6 +121,7 @@ var pages = func() map[string]*template.Template {
 type dashboard struct {
 	Deps
 	formats *formats
+	exports chan struct{} // a place for each table that is written
 }
 
 func newDashboard(d Deps) *dashboard {
@@ -125,16 +129,15 @@ func newDashboard(d Deps) *dashboard {
 		d.Wait = DefaultWait
 	}
 	d.Ledger = cmp.Or(d.Ledger, "orderledger")
-	return &dashboard{Deps: d, formats: newFormats(d.Formats)}
+	return &dashboard{Deps: d, formats: newFormats(d.Formats), exports: make(chan struct{}, MaxExports)}
 }
 
 // Handler serves the pages: /, /orders…, /parked, /obligations, and /static/. It needs the actor in the request's context.
 func Handler(d Deps) http.Handler {
 	b := newDashboard(d)
 	mux := http.NewServeMux()
-	mux.Handle("GET /{$}", http.RedirectHandler("/orders?tab=new", http.StatusSeeOther))
 	mux.Handle("GET /static/", Static())
-	mux.HandleFunc("GET /orders", b.page(b.list))
+	b.listPages(mux)
 	mux.HandleFunc("GET /parked", b.page(b.parked))
 	mux.HandleFunc("GET "+obligationsPage, b.page(b.obligations))
 	b.orderPages(mux)

@@ -229,7 +229,7 @@ func (l *Live) counted(ctx context.Context) map[string]int64 {
 		}
 		return nil
 	}
-	now := map[string]int64{"parked": c.Parked, "owed": c.Owed, "due": c.Due, "missed": c.Missed}
+	now := map[string]int64{"parked": c.Parked, "owed": c.Owed, "due": c.Due, "missed": c.Missed, "unreviewed": c.Unreviewed, "accepted": c.Tabs[domain.TabNew] - c.Unreviewed}
 	for tab, n := range c.Tabs {
 		now[string(tab)] = n
 	}

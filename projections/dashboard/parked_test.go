@@ -125,7 +125,7 @@ func TestParkedPage(t *testing.T) {
 	wantAll(t, s.get(domain.Viewer, "/parked", 200), "Nothing waits for a decision.")
 	wantNone(t, mainOf(s.get(domain.Viewer, "/orders", 200)), "/parked")
 	s.l.Place(t, clerk, querytest.Placed("200", domain.Card), history("200", silent)...)
-	wantAll(t, s.get(domain.Clerk, "/orders?tab=archived", 200), `<a href="/parked">1 order waits for a manager's decision</a>`)
+	wantAll(t, s.get(domain.Clerk, "/orders?tab=archived", 200), "1 order waits for a manager's decision</a>")
 	for i := range 50 {
 		number := string(rune('a'+i/26)) + string(rune('a'+i%26))
 		s.l.Place(t, clerk, querytest.Placed(number, domain.Card), history(number, silent)...)

@@ -88,7 +88,7 @@ func Register(to huma.API, d Deps) {
 	}
 	a := &api{Deps: d, slots: make(chan struct{}, d.MaxStreams)}
 
-	get(a, to, "list-orders", "/v1/orders", "Orders of a tab, found, filtered and sorted", a.list)
+	export[OrderList](a, to, "list-orders", "/v1/orders", "Orders of a tab, found, filtered and sorted", a.list)
 	get(a, to, "count-tabs", "/v1/tabs", "How many orders each tab holds", a.tabs)
 	get(a, to, "list-parked", "/v1/parked", "Money acts that wait for a person's decision, oldest first", a.parked)
 	export[ObligationList](a, to, "list-obligations", "/v1/obligations", "What orders owe the business system, oldest first", a.obligations)

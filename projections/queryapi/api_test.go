@@ -4,11 +4,13 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -137,7 +139,10 @@ func TestOrders(t *testing.T) {
 	l, _ := filled(t)
 	url := serve(t, l)
 	for query, want := range map[string]string{
-		"": "100 101 102", "?tab=new": "100", "?tab=paid": "101", "?status=shipped": "102", "?badge=entry_owed": "102", "?tab=archived": "",
+		"": "100 101 102", "?tab=new": "100", "?tab=paid": "101", "?status=shipped": "102", "?badge=entry_owed": "102",
+		"?status=shipped,paid": "101 102", "?badge=parked,entry_owed": "102",
+		"?total_from=47238&total_to=47238": "100 101 102", "?total_from=47239": "", "?manufacturer=northwind,acme": "100 101 102",
+		"?tab=archived":         "",
 		"?placed_to=2026-03-01": "", "?placed_to=2026-03-02": "100 101 102",
 	} {
 		list := decode[queryapi.OrderList](t, read(t, ask(t, "viewer", url+"/v1/orders"+query), 200))
@@ -158,6 +163,22 @@ func TestOrders(t *testing.T) {
 	} {
 		read(t, ask(t, "viewer", url+"/v1/orders"+query), status)
 	}
+}
+
+func TestOrdersAsATable(t *testing.T) {
+	l, _ := filled(t)
+	p := querytest.Placed("103", domain.Card)
+	p.Personal.Customer.Name = "=HYPERLINK(\"x\")"
+	l.Place(t, clerk, p)
+	url := serve(t, l)
+	rows, err := csv.NewReader(strings.NewReader(read(t, ask(t, "auditor", url+"/v1/orders?format=csv&status=placed"), 200))).ReadAll()
+	if err != nil || len(rows) != 3 || !slices.Equal(rows[0], queryapi.OrderColumns) {
+		t.Fatalf("%v, %v", rows, err)
+	}
+	if r := rows[2]; r[0] != "103" || r[6] != "'=HYPERLINK(\"x\")" || r[10] != "472.38" || r[4] != "2026-03-02 08:00:00" {
+		t.Errorf("%q", r)
+	}
+	read(t, ask(t, "auditor", url+"/v1/orders?format=csv&limit=2"), 400)
 }
 
 func TestTabs(t *testing.T) {

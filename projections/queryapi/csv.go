@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"reflect"
 	"strings"
@@ -118,7 +119,7 @@ func asTable(ctx context.Context, a *api, name string, columns []string, read fu
 				return []tablePage{next}, nil
 			},
 			send: func(s sink, pages []tablePage) (more bool, err error) {
-				return pages[0].next != "", s.send(func() error { return writeRows(s, pages[0].rows) })
+				return pages[0].next != "", s.send(func() error { return WriteRows(s, pages[0].rows) })
 			},
 			quiet: func(sink) error { return nil },
 			whole: true,
@@ -126,8 +127,9 @@ func asTable(ctx context.Context, a *api, name string, columns []string, read fu
 	}}, nil
 }
 
-func writeRows(s sink, rows [][]string) error {
-	w := csv.NewWriter(s)
+// WriteRows writes rows of a table as CSV, in which no cell is a formula (see Cell).
+func WriteRows(to io.Writer, rows [][]string) error {
+	w := csv.NewWriter(to)
 	for _, row := range rows {
 		cells := make([]string, len(row))
 		for i, cell := range row {

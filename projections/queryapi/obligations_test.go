@@ -179,7 +179,7 @@ func (m many) Obligations(ctx context.Context, q projections.ObligationQuery) (p
 		}
 	}
 	at := querytest.Start
-	page := projections.ObligationPage{Count: int64(m.orders)}
+	page := projections.ObligationPage{Page: projections.Page{Count: int64(m.orders)}}
 	for i := from; i < min(m.orders, from+q.Limit); i++ {
 		page.Orders = append(page.Orders, domain.Order{ID: uuid.Max, OrderNumber: fmt.Sprint(i), Method: domain.Account, ShippedAt: &at, Total: 5, Currency: "JPY"})
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
 
 	"github.com/orderledger/orderledger/domain"
@@ -16,18 +17,21 @@ import (
 
 type listInput struct {
 	After
-	Tab          domain.Tab          `query:"tab" enum:"new,paid,shipped,refunded,cancelled,archived"`
-	Text         string              `query:"q" maxLength:"200" doc:"Order number, customer, company, e-mail or tracking number; accents are ignored"`
-	Status       domain.Status       `query:"status" enum:"placed,accepted,paid,shipped,refunded,cancelled"`
-	Payment      domain.PaymentState `query:"payment" enum:"authorized,captured,released,refunded,expired,failed,open,owed,recorded,reversal_owed,reversed"`
-	Method       domain.Method       `query:"method" enum:"card,account"`
-	Badge        domain.Badge        `query:"badge" enum:"capture_failed,authorization_expiring,authorization_expired,confirmation_due,confirmation_missed,entry_owed,reversal_owed,refund_pending,refund_failed,cancel_failed,disputed,parked,notification_failed"`
-	Manufacturer string              `query:"manufacturer" maxLength:"63"`
-	PlacedFrom   string              `query:"placed_from" doc:"Inclusive; a date or an instant, such as 1996-07-04 or 1996-07-04T09:00:00Z"`
-	PlacedTo     string              `query:"placed_to" doc:"Exclusive for an instant; a date includes that day"`
-	Sort         string              `query:"sort" maxLength:"40" doc:"order_number, customer, placed_at, manufacturer, total, payment, status or confirm_by; - before it for descending; without it -placed_at"`
-	Cursor       string              `query:"cursor" maxLength:"1000" doc:"next_cursor of the page before, with the same query"`
-	Limit        int                 `query:"limit" minimum:"1" maximum:"200" doc:"Orders a page; without it 50"`
+	Format
+	Tab          domain.Tab            `query:"tab" enum:"new,paid,shipped,refunded,cancelled,archived"`
+	Text         string                `query:"q" maxLength:"200" doc:"The whole of an order number, tracking number, e-mail address or id of Stripe's; else words of order number, customer, company, e-mail address and tracking number, whose beginnings do. Accents and case are ignored"`
+	Status       []domain.Status       `query:"status" maxItems:"20" doc:"Any of these, separated by commas" enum:"placed,accepted,paid,shipped,refunded,cancelled"`
+	Payment      []domain.PaymentState `query:"payment" maxItems:"20" doc:"Any of these, separated by commas" enum:"authorized,captured,released,refunded,expired,failed,open,owed,recorded,reversal_owed,reversed"`
+	Method       domain.Method         `query:"method" enum:"card,account"`
+	Badge        []domain.Badge        `query:"badge" maxItems:"20" doc:"Any of these, separated by commas" enum:"capture_failed,authorization_expiring,authorization_expired,confirmation_due,confirmation_missed,entry_owed,reversal_owed,refund_pending,refund_failed,cancel_failed,disputed,parked,notification_failed"`
+	Manufacturer []string              `query:"manufacturer" maxItems:"20" doc:"Any of these, separated by commas"`
+	Customer     string                `query:"customer" maxLength:"500" doc:"The store's id of the customer"`
+	Currency     domain.Currency       `query:"currency" maxLength:"3"`
+	TotalFrom    int64                 `query:"total_from" minimum:"0" doc:"Minor units, inclusive"`
+	TotalTo      int64                 `query:"total_to" minimum:"0" doc:"Minor units, inclusive"`
+	PlacedFrom   string                `query:"placed_from" doc:"Inclusive; a date or an instant, such as 1996-07-04 or 1996-07-04T09:00:00Z"`
+	PlacedTo     string                `query:"placed_to" doc:"Exclusive for an instant; a date includes that day"`
+	Sort         string                `query:"sort" maxLength:"40" doc:"order_number, customer, placed_at, manufacturer, total, payment, status or confirm_by; - before it for descending; without it -placed_at"`
 }
 
 // OrderList is one page of orders.
@@ -37,16 +41,19 @@ type OrderList struct {
 	NextCursor *string       `json:"next_cursor"`
 }
 
-type listOutput struct{ Body OrderList }
-
-func (a *api) list(ctx context.Context, in *listInput) (*listOutput, error) {
+func (a *api) list(ctx context.Context, in *listInput) (*huma.StreamResponse, error) {
 	actor, err := allow(ctx, domain.PermRead, domain.PermReadOwn)
+	if err != nil {
+		return nil, err
+	}
+	table, err := in.table()
 	if err != nil {
 		return nil, err
 	}
 	q := projections.Query{
 		Tab: in.Tab, Text: in.Text, Status: in.Status, Payment: in.Payment, Method: in.Method, Badge: in.Badge,
-		Manufacturer: in.Manufacturer, Sort: in.Sort, Cursor: in.Cursor, Limit: in.Limit,
+		Manufacturer: in.Manufacturer, Customer: in.Customer, Currency: in.Currency,
+		TotalFrom: in.TotalFrom, TotalTo: in.TotalTo, Sort: in.Sort, Cursor: in.Cursor, Limit: in.Limit,
 	}
 	if !actor.Role.May(domain.PermRead) {
 		q.PlacedBy = actor.ID
@@ -57,19 +64,63 @@ func (a *api) list(ctx context.Context, in *listInput) (*listOutput, error) {
 	if err := a.reached(ctx, in.After); err != nil {
 		return nil, err
 	}
+	if table {
+		q.Limit = projections.MaxLimit
+		return asTable(ctx, a, "orders", OrderColumns, func(ctx context.Context, cursor string) (tablePage, error) {
+			q.Cursor = cursor
+			page, err := a.Reader.List(ctx, q)
+			return tablePage{OrderRows(page.Orders, a.Now()), page.Next}, err
+		})
+	}
 	page, err := a.Reader.List(ctx, q)
 	if err != nil {
 		return nil, err
 	}
-	out := &listOutput{Body: OrderList{Data: make([]domain.View, len(page.Orders)), HasMore: page.Next != ""}}
+	list := OrderList{Data: make([]domain.View, len(page.Orders)), HasMore: page.Next != ""}
 	now := a.Now()
 	for i, o := range page.Orders {
-		out.Body.Data[i] = domain.Render(o, now)
+		list.Data[i] = domain.Render(o, now)
 	}
 	if page.Next != "" {
-		out.Body.NextCursor = &page.Next
+		list.NextCursor = &page.Next
 	}
-	return out, nil
+	return whole(list), nil
+}
+
+// OrderColumns are the columns of a table of orders. They are relied on by spreadsheets: new ones come last.
+var OrderColumns = []string{
+	"order_number", "manufacturer", "tab", "status", "placed_at_utc", "confirm_by_utc", "customer_name", "company", "email",
+	"account_number", "total", "currency", "method", "payment", "payment_intent", "badges", "accepted_at_utc", "captured_at_utc",
+	"shipped_at_utc", "refunded_at_utc", "cancelled_at_utc", "archived_at_utc", "tracking", "shipping_method", "order_id",
+}
+
+// OrderRows are orders as rows of a table, as they are at an instant. WriteRows makes its cells safe.
+func OrderRows(orders []domain.Order, now time.Time) [][]string {
+	rows := make([][]string, len(orders))
+	for i, o := range orders {
+		badges, tracking := []string{}, []string{}
+		for _, b := range o.Badges(now) {
+			badges = append(badges, string(b))
+		}
+		for _, t := range o.Tracking {
+			tracking = append(tracking, strings.TrimSpace(t.Carrier+" "+t.Number))
+		}
+		c := o.Personal.Customer
+		rows[i] = []string{
+			o.OrderNumber, o.Manufacturer, string(o.Tab()), string(o.Status()), timeCell(o.PlacedAt), maybeTime(&o.Confirm.By), c.Name, c.Company,
+			c.Email, c.AccountNumber, amountCell(o.Currency, o.Total), string(o.Currency), string(o.Method), string(o.PaymentState()),
+			o.Hold.PaymentIntent, strings.Join(badges, " "), maybeTime(o.AcceptedAt), maybeTime(o.CapturedAt), maybeTime(o.ShippedAt),
+			maybeTime(o.RefundedAt), maybeTime(o.CancelledAt), maybeTime(o.ArchivedAt), strings.Join(tracking, ", "), o.ShippingMethod, o.ID.String(),
+		}
+	}
+	return rows
+}
+
+func maybeTime(t *time.Time) string {
+	if t == nil || t.IsZero() {
+		return ""
+	}
+	return timeCell(*t)
 }
 
 // Between reads the bounds of a query's time span: each empty, an instant of RFC 3339, or a date (UTC). A date as the upper

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/google/uuid"
@@ -133,7 +132,7 @@ func decodeOne(codec eventstore.Codec, r eventstore.Recorded) (read, error) {
 			return read{}, nil
 		}
 		out.order = id
-	case "access":
+	case "access", "job", "view":
 	default:
 		return read{}, nil
 	}
@@ -230,7 +229,7 @@ func (b *writer) prepared(ctx context.Context, query string) (*sql.Stmt, error) 
 // fold takes one event into the orders that the batch touches, or the tokens.
 func (b *writer) fold(ctx context.Context, e read) error {
 	if e.order == uuid.Nil {
-		return b.token(ctx, e)
+		return b.companion(ctx, e)
 	}
 	if told[e.at.Type] {
 		return b.notice(ctx, e)
@@ -314,18 +313,6 @@ func (b *writer) load(ctx context.Context, id uuid.UUID, revision eventstore.Rev
 	return k, err
 }
 
-func (b *writer) token(ctx context.Context, e read) error {
-	_, id, _ := strings.Cut(e.at.Stream, "-")
-	switch ev := e.event.(type) {
-	case eventstore.TokenCreated:
-		return b.exec(ctx, `INSERT INTO tokens (id, name, role, created) VALUES (?, ?, ?, ?)`,
-			id, ev.Name, string(ev.Role), instant(e.env.OccurredAt))
-	case eventstore.TokenRevoked:
-		return b.exec(ctx, `UPDATE tokens SET revoked = ? WHERE id = ?`, instant(e.env.OccurredAt), id)
-	}
-	return fmt.Errorf("%w: %s in a token's stream", eventstore.ErrUnknownType, e.at.Type)
-}
-
 // store writes an order's row, its words, and what it changes in the counts.
 func (b *writer) store(ctx context.Context, t *touched) error {
 	o := t.order
@@ -338,10 +325,10 @@ func (b *writer) store(ctx context.Context, t *touched) error {
 	case t.was.n == 0:
 		b.lastN++
 		t.was.n = b.lastN
-		err = b.exec(ctx, `INSERT INTO orders (n, id, facet, order_number, customer, placed_at, total, confirm_by,
-			due_from, due_by, expiring_from, parked_at, owed_at, terms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		err = b.exec(ctx, `INSERT INTO orders (n, id, facet, order_number, customer, placed_at, total, confirm_by, customer_id,
+			due_from, due_by, expiring_from, parked_at, owed_at, terms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			t.was.n, o.ID[:], facet, numberKey(o.OrderNumber), customerKey(o.Personal.Customer), instant(o.PlacedAt), o.Total,
-			instant(o.Confirm.By), dueFrom, dueBy, expiring, parked, owed, t.terms)
+			instant(o.Confirm.By), o.Personal.Customer.ID, dueFrom, dueBy, expiring, parked, owed, t.terms)
 		b.counts[facet]++
 	case t.was.facet == facet: // leaves the indexes on facet alone
 		err = b.exec(ctx, `UPDATE orders SET due_from = ?, due_by = ?, expiring_from = ?, parked_at = ?, owed_at = ?, terms = ? WHERE n = ?`,
@@ -359,6 +346,9 @@ func (b *writer) store(ctx context.Context, t *touched) error {
 	if err == nil {
 		err = b.recorded(ctx, t)
 	}
+	if err == nil {
+		err = b.names(ctx, t)
+	}
 	if err != nil || b.bulk.Load() || t.terms == t.was.terms {
 		return err
 	}
@@ -371,8 +361,8 @@ func (b *writer) facet(ctx context.Context, t traits) (int64, error) {
 		return id, nil
 	}
 	id := int64(len(b.facets) + 1)
-	err := b.exec(ctx, `INSERT INTO facets VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)`,
-		id, string(t.tab), string(t.status), string(t.payment), string(t.method), t.manufacturer, t.placedBy, t.badges)
+	err := b.exec(ctx, `INSERT INTO facets VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0)`,
+		id, string(t.tab), string(t.status), string(t.payment), string(t.method), t.manufacturer, t.placedBy, string(t.currency), t.badges)
 	if err == nil {
 		b.facets[t] = id
 	}

@@ -185,13 +185,13 @@ func BenchmarkList(b *testing.B) {
 		{Text: "buyer77"},
 		{Text: "pi_0001"},
 		{Text: "e", Tab: domain.TabNew},
-		{Badge: domain.BadgeConfirmationDue, Sort: "total"},
-		{Badge: domain.BadgeAuthorizationExpiring, Sort: "customer"},
+		{Badge: []domain.Badge{domain.BadgeConfirmationDue}, Sort: "total"},
+		{Badge: []domain.Badge{domain.BadgeAuthorizationExpiring}, Sort: "customer"},
 		{PlacedFrom: now, PlacedTo: now.AddDate(0, 0, 1), Sort: "total"},
 		{PlacedFrom: now, PlacedTo: now.AddDate(0, 3, 0), Sort: "total"},
-		{Status: domain.StatusAccepted, Sort: "-total"},
-		{Manufacturer: "acme", Sort: "customer"},
-		{Payment: domain.WasRefund, Sort: "confirm_by"},
+		{Status: []domain.Status{domain.StatusAccepted}, Sort: "-total"},
+		{Manufacturer: []string{"acme"}, Sort: "customer"},
+		{Payment: []domain.PaymentState{domain.WasRefund}, Sort: "confirm_by"},
 	}
 	for _, tab := range append([]domain.Tab{""}, domain.Tabs...) {
 		for _, column := range projections.SortColumns {

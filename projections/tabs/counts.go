@@ -3,6 +3,7 @@ package tabs
 import (
 	"context"
 	"database/sql"
+	"slices"
 	"time"
 
 	"github.com/orderledger/orderledger/domain"
@@ -21,7 +22,7 @@ type queryer interface {
 }
 
 func readFacets(ctx context.Context, q queryer) ([]facet, error) {
-	rows, err := q.QueryContext(ctx, `SELECT facet, tab, status, payment, method, manufacturer, placed_by, badges, orders FROM facets`)
+	rows, err := q.QueryContext(ctx, `SELECT facet, tab, status, payment, method, manufacturer, placed_by, currency, badges, orders FROM facets`)
 	if err != nil {
 		return nil, err
 	}
@@ -29,7 +30,7 @@ func readFacets(ctx context.Context, q queryer) ([]facet, error) {
 	var all []facet
 	for rows.Next() {
 		var f facet
-		if err := rows.Scan(&f.id, &f.tab, &f.status, &f.payment, &f.method, &f.manufacturer, &f.placedBy, &f.badges, &f.orders); err != nil {
+		if err := rows.Scan(&f.id, &f.tab, &f.status, &f.payment, &f.method, &f.manufacturer, &f.placedBy, &f.currency, &f.badges, &f.orders); err != nil {
 			return nil, err
 		}
 		all = append(all, f)
@@ -51,18 +52,20 @@ func (d *DB) Counts(ctx context.Context) (projections.Counts, error) {
 	d.serving.RLock()
 	defer d.serving.RUnlock()
 	rows, err := d.f.read.QueryContext(ctx,
-		`SELECT '', checkpoint, 0, 0, (`+due+`) FROM meta UNION ALL
+		`SELECT '', checkpoint, 0, 0, (`+due+`), 0 FROM meta UNION ALL
 		SELECT tab, sum(orders), sum(CASE WHEN badges & ? THEN orders ELSE 0 END), sum(CASE WHEN badges & ? THEN orders ELSE 0 END),
-			sum(CASE WHEN badges & ? AND status = ? THEN orders ELSE 0 END) FROM facets GROUP BY tab`,
-		now, now, bit(domain.BadgeParked), owedBits(""), bit(domain.BadgeConfirmationMissed), string(domain.StatusPlaced))
+			sum(CASE WHEN badges & ? AND status = ? THEN orders ELSE 0 END),
+			sum(CASE WHEN tab = ? AND status = ? THEN orders ELSE 0 END) FROM facets GROUP BY tab`,
+		now, now, bit(domain.BadgeParked), owedBits(""), bit(domain.BadgeConfirmationMissed), string(domain.StatusPlaced),
+		string(domain.TabNew), string(domain.StatusPlaced))
 	if err != nil {
 		return c, err
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var tab domain.Tab
-		var n, parked, owed, confirm int64
-		if err := rows.Scan(&tab, &n, &parked, &owed, &confirm); err != nil {
+		var n, parked, owed, confirm, unreviewed int64
+		if err := rows.Scan(&tab, &n, &parked, &owed, &confirm, &unreviewed); err != nil {
 			return c, err
 		}
 		if tab == "" {
@@ -73,8 +76,29 @@ func (d *DB) Counts(ctx context.Context) (projections.Counts, error) {
 		c.Parked += parked
 		c.Owed += owed
 		c.Missed += confirm
+		c.Unreviewed += unreviewed
 	}
 	return c, rows.Err()
+}
+
+// Choices implements projections.Reader.
+func (d *DB) Choices(ctx context.Context) (projections.Choices, error) {
+	var c projections.Choices
+	d.serving.RLock()
+	defer d.serving.RUnlock()
+	all, err := readFacets(ctx, d.f.read)
+	if err != nil {
+		return c, err
+	}
+	for _, f := range all {
+		if f.orders > 0 {
+			c.Manufacturers, c.Currencies = append(c.Manufacturers, f.manufacturer), append(c.Currencies, f.currency)
+		}
+	}
+	slices.Sort(c.Manufacturers)
+	slices.Sort(c.Currencies)
+	c.Manufacturers, c.Currencies = slices.Compact(c.Manufacturers), slices.Compact(c.Currencies)
+	return c, nil
 }
 
 // Tokens implements projections.Reader; oldest first.

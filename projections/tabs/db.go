@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -265,7 +266,7 @@ func (f *file) index(ctx context.Context) error {
 		return err
 	}
 	defer tx.Rollback() //nolint:errcheck // nothing is lost after a commit
-	steps := append(append([]string{}, indexes...), `INSERT INTO words (rowid, terms) SELECT n, terms FROM orders`)
+	steps := slices.Concat(indexes, loseNames, []string{`INSERT INTO words (rowid, terms) SELECT n, terms FROM orders`})
 	for _, step := range steps {
 		if _, err := tx.ExecContext(ctx, step); err != nil {
 			return fmt.Errorf("%s: %w", step, err)

@@ -34,6 +34,7 @@ type lister struct {
 	tx     *sql.Tx
 	facets []facet // that the query's filters leave
 	all    int64   // orders, whatever their facet
+	count  int64   // orders of the whole list, once hits knows it; else projections.Uncounted
 }
 
 // List implements projections.Reader. What is equal in the sorted column stands in the order of its arrival in the log.
@@ -59,7 +60,7 @@ func (d *DB) List(ctx context.Context, q projections.Query) (projections.Page, e
 	if err != nil {
 		return projections.Page{}, err
 	}
-	page := projections.Page{}
+	page := projections.Page{Count: l.count}
 	if len(hits) > l.limit {
 		hits = hits[:l.limit]
 		page.Next = l.cursor(hits[l.limit-1])
@@ -75,6 +76,9 @@ func (l *lister) choose(ctx context.Context) error {
 		l.all += f.orders
 		if f.orders > 0 && l.wants(f.traits) {
 			l.facets = append(l.facets, f)
+			if f.badges&l.badges != 0 {
+				l.badged = append(l.badged, f.id)
+			}
 		}
 	}
 	return err
@@ -82,8 +86,29 @@ func (l *lister) choose(ctx context.Context) error {
 
 // hits are the rows of the page, and one more if there is one.
 func (l *lister) hits(ctx context.Context, indexed bool) ([]hit, error) {
-	if len(l.facets) == 0 || l.nothing {
+	l.count = 0
+	if len(l.facets) == 0 {
 		return nil, nil
+	}
+	if indexed && l.Text != "" {
+		found, err := named(ctx, l.tx, l.Text, fewOrders+1)
+		if err != nil {
+			return nil, err
+		}
+		if 0 < len(found) && len(found) <= fewOrders {
+			l.words = nil // they are what was looked for, whatever words they hold
+			return l.among(ctx, found)
+		}
+	}
+	if l.nothing {
+		return nil, nil
+	}
+	if rest, _ := l.rest(); rest == "" {
+		for _, f := range l.facets {
+			l.count += f.orders
+		}
+	} else {
+		l.count = projections.Uncounted
 	}
 	if indexed {
 		for _, few := range l.finders() {
@@ -131,8 +156,9 @@ func (l *lister) find(ctx context.Context, c condition) ([]int64, bool, error) {
 	return found, len(found) <= fewOrders, rows.Err()
 }
 
-// among picks the page from a few rows.
+// among picks the page from a few rows, and counts the list.
 func (l *lister) among(ctx context.Context, rows []int64) ([]hit, error) {
+	l.count = 0
 	if len(rows) == 0 {
 		return nil, nil
 	}
@@ -156,6 +182,9 @@ func (l *lister) among(ctx context.Context, rows []int64) ([]hit, error) {
 		f, wanted := traits[facet]
 		if l.column == "" {
 			h.key = l.keyOf(f.traits)
+		}
+		if wanted {
+			l.count++
 		}
 		if wanted && (l.after == nil || l.compare(h, *l.after) > 0) {
 			hits = append(hits, h)

@@ -49,7 +49,7 @@ func TestFailedNoticesMarkTheirOrder(t *testing.T) {
 		if err != nil || o.Version != 1 || len(o.Untold) != step.marks {
 			t.Errorf("after %+v: version %d, %v, %v", step.event, o.Version, o.Untold, err)
 		}
-		page, err := db.List(t.Context(), projections.Query{Badge: domain.BadgeNotificationFailed})
+		page, err := db.List(t.Context(), projections.Query{Badge: []domain.Badge{domain.BadgeNotificationFailed}})
 		if err != nil || len(page.Orders) != step.marks {
 			t.Errorf("after %+v: %d orders are marked, %v", step.event, len(page.Orders), err)
 		}

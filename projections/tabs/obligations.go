@@ -73,9 +73,17 @@ func parseObligations(q projections.ObligationQuery) (query, error) {
 	if err != nil {
 		return query{}, err
 	}
-	asked := projections.Query{Manufacturer: q.Manufacturer, Sort: owedColumn + " " + string(q.Kind), Cursor: q.Cursor}
-	out := query{Query: asked, sort: owedColumn, column: owedColumn, limit: limit, badge: owedBits(q.Kind)}
+	asked := projections.Query{Manufacturer: some(q.Manufacturer), Sort: owedColumn + " " + string(q.Kind), Cursor: q.Cursor}
+	out := query{Query: asked, sort: owedColumn, column: owedColumn, limit: limit, badges: owedBits(q.Kind)}
 	return out, out.resume(asked)
+}
+
+// some is a filter by one value; by none when it is empty.
+func some(value string) []string {
+	if value == "" {
+		return nil
+	}
+	return []string{value}
 }
 
 // pageLimit is how many a page holds.

@@ -33,7 +33,9 @@ type query struct {
 	limit      int
 	after      *hit // from the cursor
 	identity   string
-	badge      int64 // of an event; 0: none is asked for
+	badges     int64       // those that are asked for and come with events
+	clocked    []condition // those that are asked for and come with the clock
+	badged     []int64     // where both are asked for: the facets that have the former
 	words      []string
 	nothing    bool // the text holds no word that could be found
 	now        time.Time
@@ -64,20 +66,33 @@ func parse(q projections.Query, now time.Time) (query, error) {
 	if err := oneOf("tab", q.Tab, domain.Tabs); err != nil {
 		return query{}, err
 	}
-	if err := oneOf("status", q.Status, domain.Statuses); err != nil {
+	if err := someOf("status", q.Status, domain.Statuses); err != nil {
 		return query{}, err
 	}
-	if err := oneOf("payment", q.Payment, domain.PaymentStates); err != nil {
+	if err := someOf("payment", q.Payment, domain.PaymentStates); err != nil {
 		return query{}, err
 	}
 	if err := oneOf("method", q.Method, []domain.Method{domain.Card, domain.Account}); err != nil {
 		return query{}, err
 	}
-	if err := oneOf("badge", q.Badge, domain.Badges); err != nil {
+	if err := someOf("badge", q.Badge, domain.Badges); err != nil {
 		return query{}, err
 	}
-	if q.Badge != "" && !timed(q.Badge) {
-		out.badge = bit(q.Badge)
+	if len(q.Manufacturer) > projections.MaxValues {
+		return query{}, tooMany("manufacturer")
+	}
+	if q.TotalFrom < 0 || q.TotalTo < 0 || q.TotalTo != 0 && q.TotalTo < q.TotalFrom {
+		return query{}, projections.BadQuery("total_to", "must not be below total_from, and neither below zero")
+	}
+	for _, b := range q.Badge {
+		switch b {
+		case domain.BadgeConfirmationDue:
+			out.clocked = append(out.clocked, condition{`due_from <= ? AND due_by > ?`, []any{instant(now), instant(now)}})
+		case domain.BadgeAuthorizationExpiring:
+			out.clocked = append(out.clocked, condition{`expiring_from <= ?`, []any{instant(now)}})
+		default:
+			out.badges |= bit(b)
+		}
 	}
 	if strings.TrimSpace(q.Text) != "" {
 		out.words = wordsOf(q.Text)
@@ -92,6 +107,22 @@ func oneOf[T ~string](name string, value T, all []T) error {
 		return projections.BadQuery(name, "must not be %q: there is none of that name", string(value))
 	}
 	return nil
+}
+
+func someOf[T ~string](name string, values, all []T) error {
+	if len(values) > projections.MaxValues {
+		return tooMany(name)
+	}
+	for _, v := range values {
+		if !slices.Contains(all, v) {
+			return projections.BadQuery(name, "must not be %q: there is none of that name", string(v))
+		}
+	}
+	return nil
+}
+
+func tooMany(name string) error {
+	return projections.BadQuery(name, "must not have more than %d values", projections.MaxValues)
 }
 
 // place is what a cursor says.
@@ -137,11 +168,13 @@ func (q *query) cursor(h hit) string {
 
 // wants says whether the filters leave a facet's orders.
 func (q *query) wants(t traits) bool {
-	return (q.Tab == "" || q.Tab == t.tab) && (q.Status == "" || q.Status == t.status) &&
-		(q.Payment == "" || q.Payment == t.payment) && (q.Method == "" || q.Method == t.method) &&
-		(q.Manufacturer == "" || q.Manufacturer == t.manufacturer) && (q.PlacedBy == "" || q.PlacedBy == t.placedBy) &&
-		(q.badge == 0 || q.badge&t.badges != 0)
+	return (q.Tab == "" || q.Tab == t.tab) && anyOf(q.Status, t.status) && anyOf(q.Payment, t.payment) &&
+		(q.Method == "" || q.Method == t.method) && anyOf(q.Manufacturer, t.manufacturer) &&
+		(q.PlacedBy == "" || q.PlacedBy == t.placedBy) && (q.Currency == "" || q.Currency == t.currency) &&
+		(q.badges == 0 || len(q.clocked) > 0 || q.badges&t.badges != 0)
 }
+
+func anyOf[T comparable](wanted []T, v T) bool { return len(wanted) == 0 || slices.Contains(wanted, v) }
 
 // keyOf is the key of a facet's orders, in a list that is sorted by one.
 func (q *query) keyOf(t traits) key {
@@ -199,11 +232,29 @@ func (q *query) rest() (string, []any) {
 	if q.column == owedColumn {
 		add(owedColumn + " IS NOT NULL") // so that SQLite takes the indexes of those alone
 	}
-	switch q.Badge {
-	case domain.BadgeConfirmationDue:
-		add("+due_from <= ? AND due_by > ?", instant(q.now), instant(q.now))
-	case domain.BadgeAuthorizationExpiring:
-		add("+expiring_from <= ?", instant(q.now))
+	if q.Customer != "" {
+		add("+customer_id = ?", q.Customer)
+	}
+	total := "+total"
+	if q.column == "total" {
+		total = "total"
+	}
+	if q.TotalFrom != 0 {
+		add(total+" >= ?", q.TotalFrom)
+	}
+	if q.TotalTo != 0 {
+		add(total+" <= ?", q.TotalTo)
+	}
+	if len(q.clocked) > 0 {
+		var either []string
+		var of []any
+		for _, c := range q.clocked {
+			either, of = append(either, "(+"+c.sql+")"), append(of, c.args...)
+		}
+		if len(q.badged) > 0 {
+			either = append(either, "+facet IN ("+join(q.badged)+")")
+		}
+		add("("+strings.Join(either, " OR ")+")", of...)
 	}
 	for _, w := range q.words {
 		add("instr(terms, ?)", " "+w)
@@ -214,11 +265,20 @@ func (q *query) rest() (string, []any) {
 // finders are ways to find all orders of the list that are cheap when these are few.
 func (q *query) finders() []condition {
 	var list []condition
-	switch q.Badge {
-	case domain.BadgeConfirmationDue:
-		list = append(list, condition{`SELECT n FROM orders WHERE due_from <= ? AND due_by > ?`, []any{instant(q.now), instant(q.now)}})
-	case domain.BadgeAuthorizationExpiring:
-		list = append(list, condition{`SELECT n FROM orders WHERE expiring_from <= ?`, []any{instant(q.now)}})
+	if len(q.clocked) > 0 {
+		var c condition
+		parts := make([]string, 0, 3)
+		for _, one := range q.clocked {
+			parts, c.args = append(parts, `SELECT n FROM orders WHERE `+one.sql), append(c.args, one.args...)
+		}
+		if len(q.badged) > 0 {
+			parts = append(parts, `SELECT n FROM orders WHERE facet IN (`+join(q.badged)+`)`)
+		}
+		c.sql = strings.Join(parts, ` UNION ALL `)
+		list = append(list, c)
+	}
+	if q.Customer != "" {
+		list = append(list, condition{`SELECT n FROM orders WHERE customer_id = ?`, []any{q.Customer}})
 	}
 	if len(q.words) > 0 {
 		list = append(list, condition{`SELECT rowid FROM words WHERE words MATCH ?`, []any{match(q.words)}})
@@ -230,6 +290,13 @@ func (q *query) finders() []condition {
 		}
 		if !q.PlacedTo.IsZero() {
 			c.sql, c.args = c.sql+` AND placed_at < ?`, append(c.args, instant(q.PlacedTo))
+		}
+		list = append(list, c)
+	}
+	if q.column != "total" && (q.TotalFrom != 0 || q.TotalTo != 0) {
+		c := condition{`SELECT n FROM orders WHERE total >= ?`, []any{q.TotalFrom}}
+		if q.TotalTo != 0 {
+			c.sql, c.args = c.sql+` AND total <= ?`, append(c.args, q.TotalTo)
 		}
 		list = append(list, c)
 	}

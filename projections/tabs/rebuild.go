@@ -18,8 +18,9 @@ import (
 type Report struct {
 	Position eventstore.Position `json:"position"` // at which the two were compared
 	Orders   int64               `json:"orders"`   // in the rebuilt file
-	// Different is the number of rows (orders, tokens, paces, counts) that differ; Examples names the first of them: order ids, or
-	// token-<id>, recorded-<id>-<kind>, pace-<slot>-<what>-<mark> and tab-<tab>.
+	// Different is the number of rows (orders, names, tokens, jobs, views, paces, counts) that differ; Examples names the first of
+	// them: order ids, or token-<id>, recorded-<id>-<kind>, name-<key>-<id>, job-<id>, view-<id>, pace-<slot>-<what>-<mark> and
+	// tab-<tab>.
 	Different int64    `json:"different"`
 	Examples  []string `json:"examples,omitempty"`
 }
@@ -174,11 +175,15 @@ func (r *refill) snapshot(ctx context.Context) (*sql.Tx, eventstore.Position, er
 // comparisons are queries that give, for each thing in a fixed order, its name and all that is kept of it. Numbers that a
 // file gives out itself are left out.
 var comparisons = []string{
-	`SELECT id, json_array(tab, status, payment, method, manufacturer, placed_by, badges, order_number, customer, placed_at, total,
-		confirm_by, due_from, due_by, expiring_from, parked_at, owed_at, terms, CAST(doc AS TEXT)) FROM orders JOIN docs USING (n) JOIN facets USING (facet) ORDER BY id`,
+	`SELECT id, json_array(tab, status, payment, method, manufacturer, placed_by, currency, badges, order_number, customer, placed_at, total,
+		confirm_by, customer_id, due_from, due_by, expiring_from, parked_at, owed_at, terms, CAST(doc AS TEXT)) FROM orders JOIN docs USING (n) JOIN facets USING (facet) ORDER BY id`,
 	`SELECT 'recorded-' || lower(hex(id)) || '-' || kind AS name, json_array(at) FROM recorded JOIN orders USING (n) ORDER BY name`,
+	`SELECT 'name-' || key || '-' || lower(hex(id)) AS name, '' FROM names JOIN orders USING (n) ORDER BY name`,
 	`SELECT 'token-' || id, json_array(name, role, created, revoked) FROM tokens ORDER BY id`,
 	`SELECT 'pace-' || slot || '-' || what || '-' || mark AS name, json_array(n, amount) FROM pace WHERE n <> 0 OR amount <> 0 ORDER BY name`,
+	`SELECT 'job-' || id, json_array(maker, verb, orders, retry_of, made, planned, done, failed, ended) FROM jobs ORDER BY id`,
+	`SELECT 'view-' || id, json_array(owner, name, query, shared) FROM views ORDER BY id`,
+	`SELECT stream, json_array(view) FROM homes ORDER BY stream`,
 	`SELECT 'tab-' || tab, json_array(sum(orders)) FROM facets GROUP BY tab HAVING sum(orders) > 0 ORDER BY tab`,
 }
 

@@ -70,7 +70,7 @@ func parseRecorded(q projections.RecordedQuery) (query, error) {
 		return query{}, err
 	}
 	asked := projections.Query{
-		Manufacturer: q.Manufacturer, PlacedFrom: q.From, PlacedTo: q.To, Sort: "recorded " + string(q.Kind), Cursor: q.Cursor,
+		Manufacturer: some(q.Manufacturer), PlacedFrom: q.From, PlacedTo: q.To, Sort: "recorded " + string(q.Kind), Cursor: q.Cursor,
 	}
 	out := query{Query: asked, limit: limit}
 	return out, out.resume(asked)

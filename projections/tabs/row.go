@@ -20,13 +20,14 @@ type traits struct {
 	method       domain.Method
 	manufacturer string
 	placedBy     string
+	currency     domain.Currency
 	badges       int64 // bit i: domain.Badges[i]; never the timed ones
 }
 
 func traitsOf(o domain.Order) traits {
 	t := traits{
 		tab: o.Tab(), status: o.Status(), payment: o.PaymentState(), method: o.Method,
-		manufacturer: o.Manufacturer, placedBy: o.PlacedBy,
+		manufacturer: o.Manufacturer, placedBy: o.PlacedBy, currency: o.Currency,
 	}
 	for _, b := range o.Badges(time.Time{}) {
 		if !timed(b) {
@@ -123,17 +124,18 @@ func ascii(s string) bool {
 	return true
 }
 
-// wordsOf cuts a text into folded words of letters, digits and underscores (Stripe's ids have those).
+// wordsOf cuts a text into folded words of letters, digits and underscores.
 func wordsOf(s string) []string {
 	return strings.FieldsFunc(fold(s), func(r rune) bool {
 		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '_'
 	})
 }
 
-// termsOf are the words that an order is found by, each led by a space.
+// termsOf are the words that an order is found by, each led by a space. Stripe's ids are not among them: whoever looks for one has
+// the whole of it, and finds it by its name.
 func termsOf(o domain.Order) string {
 	c := o.Personal.Customer
-	texts := []string{o.OrderNumber, c.Name, c.Company, c.Email, o.Hold.PaymentIntent, o.Charge}
+	texts := []string{o.OrderNumber, c.Name, c.Company, c.Email}
 	for _, t := range o.Tracking {
 		texts = append(texts, t.Number)
 	}

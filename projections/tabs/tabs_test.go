@@ -212,13 +212,13 @@ func TestFiltersAndBadQueries(t *testing.T) {
 			accounts++
 		}
 	}
-	if n := count(projections.Query{Payment: domain.Open}); n != accounts || n == 0 {
+	if n := count(projections.Query{Payment: []domain.PaymentState{domain.Open}}); n != accounts || n == 0 {
 		t.Errorf("%d orders on account, want %d", n, accounts)
 	}
-	if n := count(projections.Query{Badge: domain.BadgeConfirmationDue}); n != len(all) {
+	if n := count(projections.Query{Badge: []domain.Badge{domain.BadgeConfirmationDue}}); n != len(all) {
 		t.Errorf("%d orders due, want %d", n, len(all))
 	}
-	if n := count(projections.Query{Badge: domain.BadgeParked}); n != 0 {
+	if n := count(projections.Query{Badge: []domain.Badge{domain.BadgeParked}}); n != 0 {
 		t.Errorf("%d parked", n)
 	}
 	first, err := db.List(t.Context(), projections.Query{Limit: 1})
@@ -226,7 +226,18 @@ func TestFiltersAndBadQueries(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, bad := range []projections.Query{
-		{Sort: "doc"}, {Limit: 1000}, {Limit: -1}, {Cursor: "x"}, {Tab: "paid", Cursor: first.Next}, {Tab: "none"}, {Badge: "none"}, {Status: "none"},
+		{Sort: "doc"},
+		{Limit: 1000},
+		{Limit: -1},
+		{Cursor: "x"},
+		{Tab: "paid", Cursor: first.Next},
+		{Tab: "none"},
+		{Badge: []domain.Badge{domain.BadgeParked, "none"}},
+		{Status: []domain.Status{"none"}},
+		{TotalFrom: -1},
+		{TotalFrom: 5, TotalTo: 4},
+		{Manufacturer: make([]string, projections.MaxValues+1)},
+		{Status: make([]domain.Status, projections.MaxValues+1)},
 	} {
 		if _, err := db.List(t.Context(), bad); err == nil {
 			t.Errorf("%+v was answered", bad)

@@ -210,6 +210,12 @@ func (p *Page) Follow(selector string) int64 {
 	return p.leads("click on "+selector, chromedp.Click(chromedp.CSS(selector)))
 }
 
+// Go presses keys that lead to another page, waits for that, and returns its HTTP status.
+func (p *Page) Go(keys string) int64 {
+	p.Helper()
+	return p.leads("press "+keys, chromedp.KeyEvent(keys))
+}
+
 func (p *Page) leads(what string, action chromedp.Action[chromedp.Void]) int64 {
 	p.Helper()
 	ctx, cancel := context.WithTimeout(p.Ctx, step)
@@ -231,6 +237,12 @@ func (p *Page) Click(selector string) {
 func (p *Page) Fill(selector, text string) {
 	p.Helper()
 	p.Do(chromedp.SendKeys(chromedp.CSS(selector), text))
+}
+
+// Upload chooses files in a field.
+func (p *Page) Upload(selector string, files ...string) {
+	p.Helper()
+	p.Do(chromedp.SetUploadFiles(chromedp.CSS(selector), files))
 }
 
 // Press presses keys, wherever the focus is; see chromedp/kb for those without a letter.

@@ -7,6 +7,7 @@ import (
 	"context"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -26,6 +27,9 @@ type Ledger struct {
 	*memstore.Store
 	Codec  eventstore.Codec
 	Issued []projections.Token
+
+	Working []projections.Job
+	Saved   projections.Views
 
 	events int
 }
@@ -146,7 +150,8 @@ func (l *Ledger) orders(ctx context.Context) ([]domain.Order, eventstore.Positio
 	return all, head, nil
 }
 
-// List implements projections.Reader: by tab, status, badge and who placed; by order number; a cursor is a number of rows.
+// List implements projections.Reader: by tab, status, badge, total, a part of the order number and who placed; sorted by order
+// number; a cursor is a number of rows.
 func (l *Ledger) List(ctx context.Context, q projections.Query) (projections.Page, error) {
 	all, _, err := l.orders(ctx)
 	if err != nil {
@@ -156,16 +161,14 @@ func (l *Ledger) List(ctx context.Context, q projections.Query) (projections.Pag
 		return projections.Page{}, projections.BadQuery("sort", "is no column: %s", by)
 	}
 	all = slices.DeleteFunc(all, func(o domain.Order) bool {
-		return q.Tab != "" && o.Tab() != q.Tab || q.Status != "" && o.Status() != q.Status || q.PlacedBy != "" && o.PlacedBy != q.PlacedBy ||
-			q.Badge != "" && !slices.Contains(o.Badges(l.Now()), q.Badge) || !q.PlacedTo.IsZero() && !o.PlacedAt.Before(q.PlacedTo)
+		return q.Tab != "" && o.Tab() != q.Tab || len(q.Status) > 0 && !slices.Contains(q.Status, o.Status()) ||
+			q.PlacedBy != "" && o.PlacedBy != q.PlacedBy || !q.PlacedTo.IsZero() && !o.PlacedAt.Before(q.PlacedTo) ||
+			len(q.Badge) > 0 && !slices.ContainsFunc(q.Badge, func(b domain.Badge) bool { return slices.Contains(o.Badges(l.Now()), b) }) ||
+			q.TotalFrom > o.Total || q.TotalTo != 0 && q.TotalTo < o.Total || q.Text != "" && !strings.Contains(o.OrderNumber, q.Text)
 	})
-	from, _ := strconv.Atoi(q.Cursor)
-	limit := cmp.Or(q.Limit, projections.DefaultLimit)
-	all = all[min(from, len(all)):]
-	if len(all) > limit {
-		return projections.Page{Orders: all[:limit], Next: strconv.Itoa(from + limit)}, nil
-	}
-	return projections.Page{Orders: all}, nil
+	out := projections.Page{Count: int64(len(all))}
+	out.Orders, out.Next, err = cut(all, q.Cursor, q.Limit)
+	return out, err
 }
 
 // Parked implements projections.Reader; a cursor is a number of rows.
@@ -202,7 +205,7 @@ func (l *Ledger) Obligations(ctx context.Context, q projections.ObligationQuery)
 		return !ok || q.Kind != "" && q.Kind != owes.Kind || q.Manufacturer != "" && q.Manufacturer != o.Manufacturer
 	})
 	slices.SortStableFunc(all, func(a, b domain.Order) int { return since(a).Compare(since(b)) })
-	out := projections.ObligationPage{Count: int64(len(all))}
+	out := projections.ObligationPage{Page: projections.Page{Count: int64(len(all))}}
 	out.Orders, out.Next, err = cut(all, q.Cursor, q.Limit)
 	return out, err
 }
@@ -262,7 +265,30 @@ func (l *Ledger) Counts(ctx context.Context) (projections.Counts, error) {
 		if o.ConfirmationMissed && o.Status() == domain.StatusPlaced {
 			c.Missed++
 		}
+		if o.Tab() == domain.TabNew && o.Status() == domain.StatusPlaced {
+			c.Unreviewed++
+		}
 	}
+	return c, err
+}
+
+// Named implements projections.Reader: by order number, PaymentIntent and e-mail address.
+func (l *Ledger) Named(ctx context.Context, text string) ([]domain.Order, error) {
+	all, _, err := l.orders(ctx)
+	return slices.DeleteFunc(all, func(o domain.Order) bool {
+		return !slices.Contains([]string{o.OrderNumber, o.Hold.PaymentIntent, o.Personal.Customer.Email}, text)
+	}), err
+}
+
+// Choices implements projections.Reader.
+func (l *Ledger) Choices(ctx context.Context) (c projections.Choices, err error) {
+	all, _, err := l.orders(ctx)
+	for _, o := range all {
+		c.Manufacturers, c.Currencies = append(c.Manufacturers, o.Manufacturer), append(c.Currencies, o.Currency)
+	}
+	slices.Sort(c.Manufacturers)
+	slices.Sort(c.Currencies)
+	c.Manufacturers, c.Currencies = slices.Compact(c.Manufacturers), slices.Compact(c.Currencies)
 	return c, err
 }
 
@@ -281,6 +307,14 @@ func (l *Ledger) Order(ctx context.Context, id uuid.UUID) (domain.Order, error) 
 
 // Tokens implements projections.Reader.
 func (l *Ledger) Tokens(context.Context) ([]projections.Token, error) { return l.Issued, nil }
+
+// Jobs implements projections.Reader: those that the test has set.
+func (l *Ledger) Jobs(context.Context, projections.JobQuery) ([]projections.Job, error) {
+	return l.Working, nil
+}
+
+// Views implements projections.Reader: those that the test has set.
+func (l *Ledger) Views(context.Context, string) (projections.Views, error) { return l.Saved, nil }
 
 // WaitFor waits until the log holds the position: the read model is never behind it.
 func (l *Ledger) WaitFor(ctx context.Context, p eventstore.Position) error {
