@@ -37,6 +37,7 @@ func TestOneOfTwoSends(t *testing.T) {
 		pass(time.Minute)
 		wants(t, slices.Sorted(slices.Values(w.bird.subjects())), []string{"Placed 10248", "dealer.placed 10248"})
 		first.Take()
+		synctest.Wait()
 		w.place()
 		pass(time.Hour)
 		wants(t, slices.Sorted(slices.Values(w.bird.subjects())), []string{"Placed 10248", "dealer.placed 10248"})
