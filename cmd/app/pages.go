@@ -14,6 +14,7 @@ import (
 	"github.com/orderledger/orderledger/commands/access/signin"
 	"github.com/orderledger/orderledger/commands/commandapi"
 	"github.com/orderledger/orderledger/commands/locale"
+	"github.com/orderledger/orderledger/domain"
 	"github.com/orderledger/orderledger/domain/eventstore"
 	"github.com/orderledger/orderledger/projections"
 	"github.com/orderledger/orderledger/projections/dashboard"
@@ -124,6 +125,10 @@ func (a *App) newLive(stopping <-chan struct{}) *dashboard.Live {
 		Follow: func(after eventstore.Position) queryapi.Follower { return a.projector.Follow(after) },
 		Status: func(ctx context.Context) (projections.Status, error) { return a.projector.Status(ctx), nil },
 		Counts: a.model.Counts, Done: stopping, Logger: a.log,
+		Still: func(r *http.Request) bool {
+			actor, found, err := a.sessions.Actor(r)
+			return !found || (err == nil && actor.Role.May(domain.PermRead))
+		},
 	})
 }
 

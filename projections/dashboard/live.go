@@ -33,13 +33,16 @@ const (
 	follow     = 1024                   // changes read at once
 	patience   = 10 * time.Second       // for a page to take a frame
 	worthWhile = 20                     // events behind that are worth saying
+	farBehind  = 10_000                 // events behind at which nothing is followed yet: the read model is being filled
 )
 
-// LiveDeps is what Live is made of. All but Logger are required.
+// LiveDeps is what Live is made of. All but Still and Logger are required.
 type LiveDeps struct {
 	Follow func(after eventstore.Position) queryapi.Follower
 	Status func(context.Context) (projections.Status, error) // of the read model's projector
 	Counts func(context.Context) (projections.Counts, error)
+	// Still says whether who asked for a stream may still have it; it is asked with every sign of life. Nil: yes.
+	Still func(*http.Request) bool
 	// Done, when closed, ends the streams, so that the server can stop.
 	Done   <-chan struct{}
 	Logger *slog.Logger
@@ -120,12 +123,15 @@ func (l *Live) Run(ctx context.Context) error {
 
 // follow makes frames of what changes from now on.
 func (l *Live) follow(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
 	status, err := l.Status(ctx)
 	if err != nil {
-		cancel()
 		return err
 	}
+	if status.Lag > farBehind {
+		l.look(ctx)
+		return nil
+	}
+	ctx, cancel := context.WithCancel(ctx)
 	changes := l.Follow(status.Checkpoint)
 	l.begin(status.Checkpoint)
 	batches, failed := make(chan []projections.Change), make(chan error, 1)
@@ -353,6 +359,9 @@ func (l *Live) since(next uint64) (wires [][]byte, then uint64, wake <-chan stru
 
 // serve is one page's stream of server-sent events.
 func (l *Live) serve(w http.ResponseWriter, r *http.Request) error {
+	if r.Method == http.MethodHead {
+		return nil
+	}
 	var after *eventstore.Position
 	if s := r.Header.Get("Last-Event-ID"); s != "" {
 		n, err := strconv.ParseUint(s, 10, 64)
@@ -402,6 +411,9 @@ func (l *Live) serve(w http.ResponseWriter, r *http.Request) error {
 		select {
 		case <-wake:
 		case <-beats.C:
+			if l.Still != nil && !l.Still(r) {
+				return nil
+			}
 			if send([]byte("event: beat\ndata:\n\n")) != nil {
 				return nil
 			}

@@ -340,6 +340,54 @@ func TestLiveTellsHowFarBehindItIs(t *testing.T) {
 	})
 }
 
+// While the read model is being filled, nothing is followed, and pages say how far it is.
+func TestLiveWaitsForAReadModelThatIsFilled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, done := newModel(), make(chan struct{})
+		m.lag = 50_000
+		live := m.live(done)
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- live.Run(ctx) }()
+		synctest.Wait()
+		page := hear(t, live, "")
+		if hello := page.next()[0]; *hello.Behind != 50_000 {
+			t.Errorf("hello: %+v", hello)
+		}
+		m.change(changed(uuid.UUID{1}, 2, domain.TabNew))
+		time.Sleep(3 * time.Second)
+		m.set(func() { m.lag = 0 })
+		for resync, behind := false, true; !resync || behind; {
+			for _, s := range page.next() {
+				resync = resync || s.Resync
+				behind = behind && (s.Behind == nil || *s.Behind > 0)
+			}
+		}
+		close(done)
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Who may not look any more is told nothing more.
+func TestLiveEndsWithTheSession(t *testing.T) {
+	alive(t, func(t *testing.T, _ *model, live *dashboard.Live) {
+		var over atomic.Bool
+		live.Still = func(*http.Request) bool { return !over.Load() }
+		page := hear(t, live, "")
+		page.next()
+		time.Sleep(time.Minute)
+		over.Store(true)
+		begin := time.Now()
+		<-page.ended
+		if took := time.Since(begin); took > 15*time.Second {
+			t.Errorf("ended after %s", took)
+		}
+	})
+}
+
 func TestLiveGoesOnAfterAFault(t *testing.T) {
 	alive(t, func(t *testing.T, m *model, live *dashboard.Live) {
 		page := hear(t, live, "")
