@@ -27,8 +27,8 @@ type Pace struct {
 // Day is what happened on one day.
 type Day struct {
 	Begin    time.Time
-	Orders   int64 // that were placed, as their stores say
-	Placed   Sums  // their totals
+	Orders   int64 // that came in
+	Totals   Sums  // of those
 	Captured Sums  // money that was taken, or entered in the business system
 	Refunded Sums  // money that was given back, be it for a refund or a cancellation; less what came back from there
 }

@@ -124,7 +124,7 @@ func (somePace) Pace(_ context.Context, q projections.PaceQuery) (projections.Pa
 	for i := range q.Days {
 		n := int64(40 + 25*math.Sin(float64(i)/3))
 		p.Days = append(p.Days, projections.Day{
-			Begin: q.Last.AddDate(0, 0, i-q.Days+1), Orders: n, Placed: projections.Sums{"USD": n * 12345, "EUR": n * 99},
+			Begin: q.Last.AddDate(0, 0, i-q.Days+1), Orders: n, Totals: projections.Sums{"USD": n * 12345, "EUR": n * 99},
 			Captured: projections.Sums{"USD": n * 11111, "EUR": n * 90}, Refunded: projections.Sums{"USD": n % 7 * 20000},
 		})
 	}

@@ -96,7 +96,7 @@ func nice(n int64) int64 {
 }
 
 func ordersChart(days []projections.Day, f Format) chart {
-	return draw("Orders by day", days, f, f.Count, series{"orders", " orders", func(d projections.Day) int64 { return d.Orders }})
+	return draw("Orders that came in, by day", days, f, f.Count, series{"orders", " orders", func(d projections.Day) int64 { return d.Orders }})
 }
 
 func moneyChart(days []projections.Day, c domain.Currency, f Format) chart {

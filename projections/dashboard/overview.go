@@ -167,7 +167,7 @@ func badgeCall(text, hint string, b domain.Badge, badges projections.BadgeCounts
 func currencies(days []projections.Day) []domain.Currency {
 	sum := projections.Sums{}
 	for _, d := range days {
-		for _, sums := range []projections.Sums{d.Placed, d.Captured, d.Refunded} {
+		for _, sums := range []projections.Sums{d.Totals, d.Captured, d.Refunded} {
 			for c, n := range sums {
 				sum[c] += max(n, -n)
 			}

@@ -38,7 +38,7 @@ func openOverview(t *testing.T, p *pacer, health dashboard.Health) *site {
 func TestOverview(t *testing.T) {
 	day := func(i int, orders, placed, captured, refunded int64) projections.Day {
 		sums := func(n int64) projections.Sums { return projections.Sums{"USD": n} }
-		return projections.Day{Begin: querytest.Start.AddDate(0, 0, i), Orders: orders, Placed: sums(placed), Captured: sums(captured), Refunded: sums(refunded)}
+		return projections.Day{Begin: querytest.Start.AddDate(0, 0, i), Orders: orders, Totals: sums(placed), Captured: sums(captured), Refunded: sums(refunded)}
 	}
 	p := &pacer{
 		pace: projections.Pace{

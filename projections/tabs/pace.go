@@ -11,7 +11,7 @@ import (
 
 // What the table pace counts. The stored numbers are part of the file's form.
 const (
-	pacePlaced   = 1
+	paceCameIn   = 1
 	paceCaptured = 2
 	paceRefunded = 3
 	paceAccept   = 4
@@ -49,7 +49,7 @@ func (b *writer) keepPace(was, is domain.Order, at time.Time) {
 		b.pace(pace{floorTo(at, daySeconds), what, bin}, 1, 0)
 	}
 	if was.Version == 0 {
-		sum(pacePlaced, is.PlacedAt, 1, is.Total)
+		sum(paceCameIn, at, 1, is.Total)
 		return
 	}
 	if was.AcceptedAt == nil && is.AcceptedAt != nil {
@@ -102,7 +102,7 @@ func (d *DB) Pace(ctx context.Context, q projections.PaceQuery) (projections.Pac
 	}
 	p := projections.Pace{Days: make([]projections.Day, q.Days)}
 	for i := range p.Days {
-		p.Days[i] = projections.Day{Begin: begin(i), Placed: projections.Sums{}, Captured: projections.Sums{}, Refunded: projections.Sums{}}
+		p.Days[i] = projections.Day{Begin: begin(i), Totals: projections.Sums{}, Captured: projections.Sums{}, Refunded: projections.Sums{}}
 	}
 	from, to := begin(0).Unix(), begin(q.Days).Unix()
 	d.serving.RLock()
@@ -136,9 +136,9 @@ func (d *DB) sums(ctx context.Context, days []projections.Day, from, to int64) e
 			i++
 		}
 		switch day := &days[i]; what {
-		case pacePlaced:
+		case paceCameIn:
 			day.Orders += n
-			day.Placed[currency] += amount
+			day.Totals[currency] += amount
 		case paceCaptured:
 			day.Captured[currency] += amount
 		case paceRefunded:
