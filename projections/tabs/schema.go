@@ -2,7 +2,7 @@ package tabs
 
 // form names what the file's contents mean: the tables, the stored form of orders, facets and folded terms. A file of another form is
 // thrown away. Change it whenever any of them changes, domain.Order included.
-const form = "orderledger tabs 7"
+const form = "orderledger tabs 8"
 
 const tables = `
 CREATE TABLE meta (form TEXT NOT NULL, checkpoint INTEGER NOT NULL, bulk INTEGER NOT NULL, before INTEGER NOT NULL, event BLOB);
@@ -29,7 +29,7 @@ CREATE INDEX jobs_by_made ON jobs (made, id);
 CREATE INDEX jobs_open ON jobs (made) WHERE planned = orders AND done < orders AND NOT ended;
 CREATE TABLE views (id TEXT PRIMARY KEY, owner TEXT NOT NULL, name TEXT NOT NULL, query TEXT NOT NULL, shared INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE homes (stream TEXT PRIMARY KEY, view TEXT NOT NULL) WITHOUT ROWID;
-CREATE VIRTUAL TABLE words USING fts5(terms, content='', contentless_delete=1, detail=none, prefix='1 2',
+CREATE VIRTUAL TABLE words USING fts5(terms, content='', contentless_delete=1, detail=none, prefix='1 2 3 4',
 	tokenize="unicode61 remove_diacritics 0 tokenchars '_'");
 `
 
