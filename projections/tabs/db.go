@@ -34,6 +34,7 @@ type DB struct {
 	now   func() time.Time
 	codec eventstore.Codec
 	log   *slog.Logger
+	few   int // see fewOrders
 
 	writing sync.Mutex   // held while events are applied
 	serving sync.RWMutex // held by readers, and exclusively while a rebuilt file takes the file's place

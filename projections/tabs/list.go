@@ -18,6 +18,9 @@ import (
 const (
 	// fewOrders is up to how many found orders are all looked at; of more, an index is walked in the list's order.
 	fewOrders = 4000
+	// manyNamed is up to how many orders one name leads to all of them; more have only an e-mail address in common, which is found
+	// by its words.
+	manyNamed = 50_000
 	// manyFacets is from how many facets on one index over all orders is walked instead of one place for each facet.
 	manyFacets = 64
 )
@@ -32,6 +35,7 @@ type hit struct {
 type lister struct {
 	query
 	tx     *sql.Tx
+	few    int // fewOrders, but in tests
 	facets []facet // that the query's filters leave
 	all    int64   // orders, whatever their facet
 	count  int64   // orders of the whole list, once hits knows it; else projections.Uncounted
@@ -52,7 +56,7 @@ func (d *DB) List(ctx context.Context, q projections.Query) (projections.Page, e
 		return projections.Page{}, err
 	}
 	defer tx.Rollback() //nolint:errcheck // it only reads
-	l := &lister{query: parsed, tx: tx}
+	l := &lister{query: parsed, tx: tx, few: d.few}
 	if err := l.choose(ctx); err != nil {
 		return projections.Page{}, err
 	}
@@ -91,11 +95,11 @@ func (l *lister) hits(ctx context.Context, indexed bool) ([]hit, error) {
 		return nil, nil
 	}
 	if indexed && l.Text != "" {
-		found, err := named(ctx, l.tx, l.Text, fewOrders+1)
+		found, err := named(ctx, l.tx, l.Text, manyNamed+1)
 		if err != nil {
 			return nil, err
 		}
-		if 0 < len(found) && len(found) <= fewOrders {
+		if 0 < len(found) && len(found) <= manyNamed {
 			l.words = nil // they are what was looked for, whatever words they hold
 			return l.among(ctx, found)
 		}
@@ -120,6 +124,13 @@ func (l *lister) hits(ctx context.Context, indexed bool) ([]hit, error) {
 				return l.among(ctx, rows)
 			}
 		}
+		rows, ok, err := l.findWords(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			return l.among(ctx, rows)
+		}
 	}
 	if l.column != "" && l.scans() {
 		return l.scan(ctx)
@@ -140,7 +151,7 @@ func (l *lister) scans() bool {
 
 // find returns the rows that a finder finds, if they are few.
 func (l *lister) find(ctx context.Context, c condition) ([]int64, bool, error) {
-	rows, err := l.tx.QueryContext(ctx, c.sql+fmt.Sprintf(" LIMIT %d", fewOrders+1), c.args...)
+	rows, err := l.tx.QueryContext(ctx, c.sql+fmt.Sprintf(" LIMIT %d", l.few+1), c.args...)
 	if err != nil {
 		return nil, false, err
 	}
@@ -153,7 +164,7 @@ func (l *lister) find(ctx context.Context, c condition) ([]int64, bool, error) {
 		}
 		found = append(found, n)
 	}
-	return found, len(found) <= fewOrders, rows.Err()
+	return found, len(found) <= l.few, rows.Err()
 }
 
 // among picks the page from a few rows, and counts the list.

@@ -239,6 +239,7 @@ func TestRandomHistoriesAgainstThePlainestModel(t *testing.T) {
 			rt.Errorf("%d are due, %d were missed, %d nobody looked at; want %d, %d, %d",
 				counts.Due, counts.Missed, counts.Unreviewed, due, missed, unreviewed)
 		}
+		db.SetFew(rapid.SampledFrom([]int{1, 4000}).Draw(rt, "few"))
 		for range 20 {
 			q := projections.Query{Limit: rapid.IntRange(1, 9).Draw(rt, "limit")}
 			q.Sort = rapid.SampledFrom([]string{"", "-"}).Draw(rt, "way") + rapid.SampledFrom(projections.SortColumns).Draw(rt, "sort")
@@ -255,7 +256,7 @@ func TestRandomHistoriesAgainstThePlainestModel(t *testing.T) {
 			case 4:
 				q.PlacedFrom, q.PlacedTo = midYear.Add(-time.Hour), midYear.Add(2*time.Hour)
 			case 5:
-				q.Text = rapid.SampledFrom([]string{"joseph", "1Z-A", "ch_1", "100013"}).Draw(rt, "text")
+				q.Text = rapid.SampledFrom([]string{"joseph", "jos", "k", "1Z-A", "ch_1", "100013", "nobody"}).Draw(rt, "text")
 			case 6:
 				q.TotalFrom = int64(rapid.IntRange(0, 280_000).Draw(rt, "from"))
 				q.Badge = draw(rt, "badge", domain.Badges)

@@ -280,9 +280,6 @@ func (q *query) finders() []condition {
 	if q.Customer != "" {
 		list = append(list, condition{`SELECT n FROM orders WHERE customer_id = ?`, []any{q.Customer}})
 	}
-	if len(q.words) > 0 {
-		list = append(list, condition{`SELECT rowid FROM words WHERE words MATCH ?`, []any{match(q.words)}})
-	}
 	if q.column != "placed_at" && !(q.PlacedFrom.IsZero() && q.PlacedTo.IsZero()) {
 		c := condition{sql: `SELECT n FROM orders WHERE 1`}
 		if !q.PlacedFrom.IsZero() {

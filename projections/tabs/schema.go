@@ -29,7 +29,7 @@ CREATE INDEX jobs_by_made ON jobs (made, id);
 CREATE INDEX jobs_open ON jobs (made) WHERE planned = orders AND done < orders AND NOT ended;
 CREATE TABLE views (id TEXT PRIMARY KEY, owner TEXT NOT NULL, name TEXT NOT NULL, query TEXT NOT NULL, shared INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE homes (stream TEXT PRIMARY KEY, view TEXT NOT NULL) WITHOUT ROWID;
-CREATE VIRTUAL TABLE words USING fts5(terms, content='', contentless_delete=1, detail=none, prefix='1 2',
+CREATE VIRTUAL TABLE words USING fts5(terms, content='', contentless_delete=1, detail=none, prefix='1 2 3 4',
 	tokenize="unicode61 remove_diacritics 0 tokenchars '_'");
 `
 
