@@ -237,24 +237,9 @@ func clockKey(order uuid.UUID) string  { return "clock " + order.String() }
 // catchUp begins to act when it is this process's turn and the log is known as it was when that began. Whatever is open then may have
 // been asked for before, by a process that is gone.
 func (l *loop) catchUp() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.verify || l.at.Checkpoint < l.head {
+	if !l.begins() {
 		return
 	}
-	l.knows = true
-	if l.turn == nil || l.caughtUp || l.at.Checkpoint < l.turn.head {
-		return
-	}
-	if l.reconcile {
-		if !l.turn.told {
-			l.turn.told = true
-			close(l.turn.known)
-		}
-		return
-	}
-	l.caughtUp = true
-	close(l.turn.live)
 	for _, e := range l.state {
 		if !e.Parked {
 			l.queue(&job{key: effectKey(e.Order), effect: e, readFirst: true})
@@ -271,11 +256,34 @@ func (l *loop) catchUp() {
 	}
 }
 
+// begins says whether it begins to act now.
+func (l *loop) begins() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.verify || l.at.Checkpoint < l.head {
+		return false
+	}
+	l.knows = true
+	if l.turn == nil || l.caughtUp || l.at.Checkpoint < l.turn.head {
+		return false
+	}
+	if l.reconcile {
+		if !l.turn.told {
+			l.turn.told = true
+			close(l.turn.known)
+		}
+		return false
+	}
+	l.caughtUp = true
+	close(l.turn.live)
+	return true
+}
+
 // standBy forgets the work: it is another process's, until it is ours again. No worker is at it any more.
 func (l *loop) standBy() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.turn, l.caughtUp, l.troubles = nil, false, map[string]error{}
+	l.turn, l.caughtUp, l.troubles, l.waits = nil, false, map[string]error{}, map[string]Wait{}
 	l.jobs, l.ready, l.later = map[string]*job{}, [lines][]*job{}, nil
 }
 
