@@ -35,7 +35,7 @@ type hit struct {
 type lister struct {
 	query
 	tx     *sql.Tx
-	few    int // fewOrders, but in tests
+	few    int     // fewOrders, but in tests
 	facets []facet // that the query's filters leave
 	all    int64   // orders, whatever their facet
 	count  int64   // orders of the whole list, once hits knows it; else projections.Uncounted
