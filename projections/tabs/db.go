@@ -63,7 +63,7 @@ func Open(dir string, o Options) (*DB, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("read model: %w", err)
 	}
-	d := &DB{dir: dir, now: o.Now, codec: o.Codec, log: o.Logger}
+	d := &DB{few: fewOrders, dir: dir, now: o.Now, codec: o.Codec, log: o.Logger}
 	if d.now == nil {
 		d.now = time.Now
 	}
