@@ -28,12 +28,12 @@ func (l *lister) findWords(ctx context.Context) (rows []int64, ok bool, err erro
 }
 
 // findWord returns rows among which all are that hold a word with this beginning, if they are few.
-func (l *lister) findWord(ctx context.Context, w string) (rows []int64, ok bool, err error) {
+func (l *lister) findWord(ctx context.Context, w string) ([]int64, bool, error) {
 	if head := []rune(w); len(head) > indexedPrefix {
-		if rows, ok, err = l.find(ctx, matching(match([]string{string(head[:indexedPrefix])}))); ok || err != nil {
+		if rows, ok, err := l.find(ctx, matching(match([]string{string(head[:indexedPrefix])}))); ok || err != nil {
 			return rows, ok, err
 		}
-		if rows, ok, err = l.find(ctx, matching(strconv.Quote(w))); !ok || err != nil {
+		if _, ok, err := l.find(ctx, matching(strconv.Quote(w))); !ok || err != nil {
 			return nil, false, err // the word by itself is frequent, so what begins with it is
 		}
 	}
