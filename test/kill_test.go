@@ -168,7 +168,7 @@ func persist(ctx context.Context, c testenv.Client, l *ledgerOfManyLives, i int,
 				break
 			}
 			if err == nil && a.Status != http.StatusServiceUnavailable {
-				return fmt.Errorf("%s: %d %s", s.verb, a.Status, a.Body)
+				return fmt.Errorf("%s: %d %.200s", s.verb, a.Status, a.Body)
 			}
 			if try > 10_000 {
 				return fmt.Errorf("%s: no answer: %w", s.verb, err)

@@ -185,6 +185,9 @@ func (c Config) StoreLocation() (string, error) {
 	return PublicStore(c.Store), nil
 }
 
+// IsNATS says whether a store is a NATS server, or cluster, of its own.
+func IsNATS(store string) bool { return external(store) }
+
 func external(store string) bool {
 	return strings.HasPrefix(store, "nats://") || strings.HasPrefix(store, "tls://")
 }

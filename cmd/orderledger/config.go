@@ -195,7 +195,10 @@ func (s *logSource) config() (app.Config, error) {
 	case s.store == "memory" || s.store == "nats":
 		return c, wrongUse("--store %s: name a store by its URL, or a folder with --data", s.store)
 	default:
-		c.Store, c.NATS, c.Replicas, c.Existing = s.store, s.nats, s.replicas, !s.create
+		c.Store, c.Replicas, c.Existing = s.store, s.replicas, !s.create
+		if app.IsNATS(s.store) { // of others, what the environment says of NATS is no mistake
+			c.NATS = s.nats
+		}
 	}
 	if err := c.Validate(); err != nil {
 		return c, usageError{err}

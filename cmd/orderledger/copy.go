@@ -198,7 +198,9 @@ func (p *place) config(command string) (app.Config, error) {
 			return c, wrongUse("--%s %q: name a data folder or a store that logs are kept in, such as nats://HOST:PORT: %w", p.flag,
 				app.PublicStore(p.url), err)
 		}
-		c.Store, c.NATS = p.url, p.nats
+		if c.Store = p.url; app.IsNATS(p.url) {
+			c.NATS = p.nats
+		}
 	default:
 		c.Data = p.url
 	}

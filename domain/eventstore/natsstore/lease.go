@@ -59,7 +59,13 @@ func (l *lease) ReadLease(ctx context.Context) (eventstore.LeaseRecord, error) {
 	if err != nil {
 		return eventstore.LeaseRecord{}, explain(ctx, err)
 	}
-	entry, err := kv.Get(limited, leaseKey)
+	var entry jetstream.KeyValueEntry
+	for attempt := 0; ; attempt++ { // any replica may be asked, and be one that answers nothing
+		entry, err = once(limited, l.store, func(ctx context.Context) (jetstream.KeyValueEntry, error) { return kv.Get(ctx, leaseKey) })
+		if err == nil || !open(err) || pause(limited, attempt) != nil {
+			break
+		}
+	}
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
 		return eventstore.LeaseRecord{}, nil
 	}
@@ -79,11 +85,12 @@ func (l *lease) WriteLease(ctx context.Context, seen uint64, value []byte) (uint
 	}
 	for attempt := 0; ; attempt++ {
 		var revision uint64
-		if seen == 0 {
-			revision, err = kv.Create(limited, leaseKey, value)
-		} else {
-			revision, err = kv.Update(limited, leaseKey, value, seen)
-		}
+		revision, err = onceOf(limited, l.store, &l.store.telling, askSoon, func(ctx context.Context) (uint64, error) {
+			if seen == 0 {
+				return kv.Create(ctx, leaseKey, value)
+			}
+			return kv.Update(ctx, leaseKey, value, seen)
+		})
 		switch code(err) {
 		case codeWrongLast:
 			return 0, fmt.Errorf("%w: %w", eventstore.ErrLeaseMoved, err)
@@ -107,8 +114,8 @@ func (l *lease) open(ctx context.Context, write bool) (jetstream.KeyValue, error
 	if write && errors.Is(err, jetstream.ErrBucketNotFound) {
 		kv, err = l.store.js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
 			Bucket: l.bucket, Description: "orderledger: which process acts", Storage: jetstream.FileStorage,
-			Replicas:     l.store.stream.CachedInfo().Config.Replicas, // as many as the log has
-			MaxValueSize: eventstore.MaxLeaseSize + 1024,              // with its headers
+			Replicas:     l.store.Replicas(),
+			MaxValueSize: eventstore.MaxLeaseSize + 1024, // with its headers
 			MaxBytes:     1 << 20,
 		})
 	}
