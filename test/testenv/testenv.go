@@ -81,6 +81,7 @@ func AwaitReadyWithin(t testing.TB, url string, limit time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
+	last := ""
 	defer tick.Stop()
 	for {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/readyz", nil)
@@ -88,6 +89,8 @@ func AwaitReadyWithin(t testing.TB, url string, limit time.Duration) {
 			t.Fatal(err)
 		}
 		if resp, err := http.DefaultClient.Do(req); err == nil {
+			b, _ := io.ReadAll(resp.Body)
+			last = string(b)
 			_ = resp.Body.Close()
 			if resp.StatusCode == http.StatusOK {
 				return
@@ -95,7 +98,7 @@ func AwaitReadyWithin(t testing.TB, url string, limit time.Duration) {
 		}
 		select {
 		case <-ctx.Done():
-			t.Fatalf("the ledger at %s was not ready in time", url)
+			t.Fatalf("the ledger at %s was not ready in time: %s", url, last)
 		case <-tick.C:
 		}
 	}
