@@ -38,6 +38,9 @@ func (f Follower) WhileAway(ctx context.Context, do func() (gotOn bool, err erro
 	for n := 0; ; n++ {
 		gotOn, err := do()
 		if !errors.Is(err, eventstore.ErrUnavailable) || ctx.Err() != nil {
+			if err == nil && n > 0 {
+				f.Stands(nil) // nobody else takes back what was told here
+			}
 			return err
 		}
 		if gotOn {

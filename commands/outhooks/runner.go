@@ -291,23 +291,20 @@ func (r *Runner) start(id string) {
 	})
 }
 
-// whileAway does something again and again while the log is away, less often each time unless it got on. It returns nil or the first
-// error of another kind.
+// whileAway does something again and again while the log is away; see follow.Follower.
 func (r *Runner) whileAway(ctx context.Context, do func() (gotOn bool, err error)) error {
-	for n := 0; ; n++ {
-		gotOn, err := do()
-		if !errors.Is(err, eventstore.ErrUnavailable) || ctx.Err() != nil {
-			return cmp.Or(ctx.Err(), err)
-		}
-		if gotOn {
-			n = 0
-		}
-		r.stands(fmt.Errorf("webhooks: %w", err))
-		r.cfg.Logger.Warn("webhooks: the log can't be read now", "error", err)
-		if err := pause(ctx, r.backoff(time.Second, time.Minute, n)); err != nil {
-			return err
-		}
+	f := follow.Follower{
+		Name: "webhooks", Log: r.cfg.Log, Logger: r.cfg.Logger,
+		Wait: func(n int) time.Duration { return r.backoff(time.Second, time.Minute, n) },
+		Stands: func(err error) {
+			if err != nil {
+				err = fmt.Errorf("webhooks: %w", err)
+			}
+			r.stands(err)
+		},
 	}
+	err := f.WhileAway(ctx, do)
+	return cmp.Or(ctx.Err(), err)
 }
 
 func pause(ctx context.Context, d time.Duration) error {
@@ -323,11 +320,7 @@ func pause(ctx context.Context, d time.Duration) error {
 
 // backoff is a random time that grows with the number of attempts: full jitter between least and a doubling end.
 func (r *Runner) backoff(least, most time.Duration, n int) time.Duration {
-	end := most
-	if n < 32 {
-		end = min(most, least<<n)
-	}
-	return least + time.Duration(r.cfg.Rand()*float64(max(0, end-least)))
+	return follow.Backoff(least, most, n, r.cfg.Rand())
 }
 
 func (r *Runner) position() eventstore.Position {
