@@ -359,8 +359,8 @@ func FuzzWebhook(f *testing.F) {
 	})
 }
 
-func TestTheReadmeNamesTheEventsToChoose(t *testing.T) {
-	readme, err := os.ReadFile("../../README.md")
+func TestTheManualNamesTheEventsToChoose(t *testing.T) {
+	readme, err := os.ReadFile("../../cmd/orderledger/README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
