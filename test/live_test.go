@@ -1,6 +1,9 @@
 package test
 
 import (
+	"bufio"
+	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -48,6 +51,33 @@ func newWire(t *testing.T, to string) *wire {
 	return w
 }
 
+// caughtUp waits until pages are told all that stands in the log.
+func (s *site) caughtUp() {
+	s.Helper()
+	head, err := s.Head(s.Context())
+	if err != nil {
+		s.Fatal(err)
+	}
+	ctx, leave := context.WithTimeout(s.Context(), 10*time.Second)
+	defer leave()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+"/live", nil)
+	if err != nil {
+		s.Fatal(err)
+	}
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		s.Fatal(err)
+	}
+	defer func() { _ = answer.Body.Close() }()
+	want := fmt.Sprintf("id: %d", head)
+	for lines := bufio.NewScanner(answer.Body); lines.Scan(); {
+		if lines.Text() == want {
+			return
+		}
+	}
+	s.Fatalf("pages are not told of position %d", head)
+}
+
 // An open page is told of what others do, within 300 ms; it can be paused; and it says when its connection is lost, and comes back.
 func TestPagesAreLive(t *testing.T) {
 	s := newSite(t, nil)
@@ -72,6 +102,7 @@ func TestPagesAreLive(t *testing.T) {
 	p.Await("document.querySelector('#live').dataset.state == 'paused'")
 	s.Add(t, stream, clerk, domain.PaymentCaptured{Amount: 1, Currency: "USD", ExternalReference: "I1"})
 	s.Place(t, clerk, querytest.Placed("2", domain.Account))
+	s.caughtUp()
 	p.Open("/parked") // the pause holds for the tab
 	p.Await("document.querySelector('#live').dataset.state == 'paused'")
 	browser.Eval[bool](p, told)

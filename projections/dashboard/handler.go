@@ -195,6 +195,9 @@ func secure(next http.Handler) http.Handler {
 // page lets those in who may read, and turns errors into pages.
 func (b *dashboard) page(serve func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		if b.Live != nil {
+			r = r.WithContext(context.WithValue(r.Context(), showsKey{}, uint64(b.Live.position())))
+		}
 		actor := domain.ActorFrom(r.Context())
 		err := errNobody
 		switch {

@@ -19,6 +19,7 @@ type layout struct {
 	Outbox  bool   // there is one to look at
 	Morning bool   // there is an overview
 	Live    bool   // the page is told of changes
+	Shows   uint64 // the position of which the page shows at least the changes, where it is told of more
 	Counts  *projections.Counts
 	Behind  uint64 // events that the read model is behind by, when that is worth saying
 	Now     time.Time
@@ -32,6 +33,9 @@ type layout struct {
 	Language string
 	KeysOff  bool
 }
+
+// showsKey is where page keeps what layout.Shows says: it is looked up before anything else is.
+type showsKey struct{}
 
 func (b *dashboard) layout(r *http.Request, title string) layout {
 	actor := domain.ActorFrom(r.Context())
@@ -55,6 +59,7 @@ func (b *dashboard) layout(r *http.Request, title string) layout {
 	l.Outbox, l.Live = b.Mail != nil && b.Mail.HasOutbox(), b.Live != nil
 	if b.Live != nil {
 		l.Behind = b.Live.behindBy()
+		l.Shows, _ = r.Context().Value(showsKey{}).(uint64)
 	}
 	if counts, err := b.Reader.Counts(r.Context()); err == nil {
 		l.Counts = &counts

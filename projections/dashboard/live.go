@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -306,8 +307,15 @@ func (l *Live) behindBy() uint64 {
 	return l.behind
 }
 
+// position is the last whose changes pages were told of. What is read now shows at least these.
+func (l *Live) position() eventstore.Position {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.at
+}
+
 // enter takes a place for one stream, and says what it is sent first and from which frame on it goes. After is the last position that
-// the page was told of; nil when it was just made.
+// the page shows or was told of; nil: there is no page.
 func (l *Live) enter(after *eventstore.Position) (hello []byte, next uint64, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -363,7 +371,7 @@ func (l *Live) serve(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	var after *eventstore.Position
-	if s := r.Header.Get("Last-Event-ID"); s != "" {
+	if s := cmp.Or(r.Header.Get("Last-Event-ID"), r.URL.Query().Get("after")); s != "" {
 		n, err := strconv.ParseUint(s, 10, 64)
 		if err != nil {
 			return errForm

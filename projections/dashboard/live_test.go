@@ -128,13 +128,14 @@ func (p *pipe) Flush() {
 	p.buffer.Reset()
 }
 
-// hear opens a page's stream.
+// hear opens a page's stream: one that was told up to last, or was made as "?after=" says.
 func hear(t *testing.T, live *dashboard.Live, last string) *listener {
 	t.Helper()
 	l := &listener{T: t, w: &pipe{header: http.Header{}, frames: make(chan string, 1000)}, ended: make(chan struct{})}
 	ctx, leave := context.WithCancel(domain.WithActor(t.Context(), domain.Actor{ID: "v", Role: domain.Viewer}))
 	l.leave = leave
-	r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/live", nil)
+	last, made, _ := strings.Cut(last, "?")
+	r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/live?"+made, nil)
 	if last != "" {
 		r.Header.Set("Last-Event-ID", last)
 	}
@@ -233,6 +234,30 @@ func TestLiveTellsWhatChanges(t *testing.T) {
 		s = page.next()[0]
 		if took := time.Since(begin); took != 100*time.Millisecond || len(s.Orders) != 1 || s.Orders[0][1] != 51.0 || s.Counts != nil {
 			t.Errorf("after %s: %+v", took, s)
+		}
+	})
+}
+
+// What changes after a page was made, and before it hears, is told, too.
+func TestLiveTellsWhatChangedSinceThePageWasMade(t *testing.T) {
+	alive(t, func(t *testing.T, m *model, live *dashboard.Live) {
+		m.change(changed(uuid.UUID{1}, 1, domain.TabNew))
+		synctest.Wait()
+		time.Sleep(time.Second)
+		m.change(changed(uuid.UUID{2}, 5, domain.TabPaid))
+		synctest.Wait()
+		page := hear(t, live, "?after=1")
+		if hello := page.next()[0]; hello.Resync || hello.ID != "1" {
+			t.Errorf("hello: %+v", hello)
+		}
+		if s := page.next()[0]; s.ID != "2" || len(s.Orders) != 1 || s.Orders[0][1] != 5.0 {
+			t.Errorf("told %+v", s)
+		}
+		if hello := hear(t, live, "?after=2").next()[0]; hello.Resync || hello.ID != "2" {
+			t.Errorf("a page that shows all: %+v", hello)
+		}
+		if hello := hear(t, live, "?after=99").next()[0]; !hello.Resync {
+			t.Errorf("a page of another log: %+v", hello)
 		}
 	})
 }
