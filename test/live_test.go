@@ -85,6 +85,7 @@ func TestPagesAreLive(t *testing.T) {
 	id := s.Place(t, clerk, querytest.Placed("1", domain.Account))
 	w := newWire(t, s.URL)
 	p := browser.Open(t, w.URL)
+	s.caughtUp()
 	p.Open("/parked")
 	p.Await("document.querySelector('#live').dataset.state == 'live'")
 	browser.Eval[bool](p, told)
@@ -96,7 +97,7 @@ func TestPagesAreLive(t *testing.T) {
 	if took := time.Since(begin); took > time.Second { // 300 ms, and what the browser's driver and a busy machine take
 		t.Errorf("shown after %s", took)
 	}
-	p.Await("told.join() == 'order 3'")
+	p.Await("told.at(-1) == 'order 3' && told.every(t => t == 'order 2' || t == 'order 3')") // together, or one after the other
 
 	p.Click("#live button")
 	p.Await("document.querySelector('#live').dataset.state == 'paused'")
