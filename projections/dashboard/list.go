@@ -122,18 +122,21 @@ var columnTexts = map[string]string{
 // tickable bounds how many manufacturers are offered to be ticked; of more, one is typed.
 const tickable = 40
 
+// asked is what a list's address asks for.
+func (b *dashboard) asked(r *http.Request) (f filter, q projections.Query, choices projections.Choices, err error) {
+	if f, err = readFilter(r.URL.Query()); err != nil {
+		return f, q, choices, err
+	}
+	if choices, err = b.Reader.Choices(r.Context()); err == nil {
+		q, err = f.query(choices, b.format(r).Zone())
+	}
+	return f, q, choices, err
+}
+
 // list is a list of orders: a tab, filtered and sorted as its address says.
 func (b *dashboard) list(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
-	f, err := readFilter(r.URL.Query())
-	if err != nil {
-		return err
-	}
-	choices, err := b.Reader.Choices(ctx)
-	if err != nil {
-		return err
-	}
-	q, err := f.query(choices, b.format(r).Zone())
+	f, q, choices, err := b.asked(r)
 	if err != nil {
 		return err
 	}
@@ -235,15 +238,7 @@ const maxFetched = projections.DefaultLimit
 // rows are the rows of some orders of a list, as they are now: the page puts them in the place of those that it shows.
 func (b *dashboard) rows(w http.ResponseWriter, r *http.Request) error {
 	ctx, form := r.Context(), r.URL.Query()
-	f, err := readFilter(form)
-	if err != nil {
-		return err
-	}
-	choices, err := b.Reader.Choices(ctx)
-	if err != nil {
-		return err
-	}
-	q, err := f.query(choices, b.format(r).Zone())
+	_, q, _, err := b.asked(r)
 	if err != nil {
 		return err
 	}
