@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/orderledger/orderledger/cmd/app"
 	"github.com/orderledger/orderledger/commands"
@@ -181,8 +182,16 @@ func startChild(t testing.TB, c childConfig) *child {
 // ready waits until the child can be worked with.
 func (p *child) ready() *child {
 	p.t.Helper()
-	testenv.AwaitReady(p.t, p.url)
+	if !p.readyOrDead() {
+		p.t.Fatalf("the child ended before it was ready: %v", p.err)
+	}
 	return p
+}
+
+// readyOrDead waits until the child can be worked with, or has ended: one that is to die may do so in what it does by itself.
+func (p *child) readyOrDead() bool {
+	p.t.Helper()
+	return testenv.AwaitReadyOrGone(p.t, p.url, time.Minute, p.gone)
 }
 
 // kill ends the process at once, as kill -9 does.
@@ -194,11 +203,14 @@ func (p *child) kill() {
 // stop ends the process as an operator does.
 func (p *child) stop() {
 	p.t.Helper()
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		p.t.Fatal(err)
-	}
-	<-p.gone
-	if p.err != nil {
+	if !p.stopped() {
 		p.t.Errorf("the child did not stop cleanly: %v", p.err)
 	}
+}
+
+// stopped ends the process as an operator does, and says whether it ended so, and not by a death of its own.
+func (p *child) stopped() bool {
+	_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may have ended by itself
+	<-p.gone
+	return p.err == nil
 }

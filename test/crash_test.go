@@ -47,17 +47,20 @@ func TestDeathAtEveryStep(t *testing.T) {
 				version := prepare(t, testenv.Client{URL: healthy.url}, in, act.before)
 				healthy.stop()
 
-				mortal := startChild(t, childConfig{App: config, DieAt: n}).ready()
-				_, err := do(t.Context(), testenv.Client{URL: mortal.url}, in, act.act, "click", version)
-				if err == nil {
-					mortal.stop()
+				mortal := startChild(t, childConfig{App: config, DieAt: n})
+				mortal.readyOrDead()
+				a, err := do(t.Context(), testenv.Client{URL: mortal.url}, in, act.act, "click", version)
+				if err == nil && a.Status != http.StatusOK {
+					t.Fatalf("no death at step %d, and %d %s", n, a.Status, a.Body)
+				}
+				if err == nil && mortal.stopped() {
 					break // it lived through all steps
 				}
 				<-mortal.gone
 				deaths++
 
 				again := startChild(t, childConfig{App: config}).ready()
-				a, err := do(t.Context(), testenv.Client{URL: again.url}, in, act.act, "click", version)
+				a, err = do(t.Context(), testenv.Client{URL: again.url}, in, act.act, "click", version)
 				if err != nil || a.Status != http.StatusOK || a.Order.Tab != act.tab || a.Order.Pending != nil {
 					t.Fatalf("death at step %d, then: %v %d %s", n, err, a.Status, a.Body)
 				}

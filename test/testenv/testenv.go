@@ -78,6 +78,12 @@ func AwaitReady(t testing.TB, url string) {
 // AwaitReadyWithin is AwaitReady for ledgers with much to read.
 func AwaitReadyWithin(t testing.TB, url string, limit time.Duration) {
 	t.Helper()
+	AwaitReadyOrGone(t, url, limit, nil)
+}
+
+// AwaitReadyOrGone waits until a ledger answers that it is ready, or until its process is gone; it says whether it is ready.
+func AwaitReadyOrGone(t testing.TB, url string, limit time.Duration, gone <-chan struct{}) bool {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
@@ -93,10 +99,12 @@ func AwaitReadyWithin(t testing.TB, url string, limit time.Duration) {
 			last = string(b)
 			_ = resp.Body.Close()
 			if resp.StatusCode == http.StatusOK {
-				return
+				return true
 			}
 		}
 		select {
+		case <-gone:
+			return false
 		case <-ctx.Done():
 			t.Fatalf("the ledger at %s was not ready in time: %s", url, last)
 		case <-tick.C:
