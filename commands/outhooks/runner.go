@@ -384,12 +384,11 @@ func (r *Runner) loadRegistry(ctx context.Context) error {
 	if r.cfg.Dir == "" {
 		return nil
 	}
-	var known registry
-	found, err := load(r.registryPath(), &known)
+	known, err := follow.Load[registry](r.registryPath(), fileVersion)
 	if err != nil {
 		r.cfg.Logger.Warn("webhooks: what endpoints there are is read from the log's beginning", "error", err)
 	}
-	if !found {
+	if known.Version == 0 {
 		return nil
 	}
 	at, ours, err := r.resolve(ctx, known.Last)

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/orderledger/orderledger/commands"
+	"github.com/orderledger/orderledger/commands/follow/followtest"
 	"github.com/orderledger/orderledger/commands/saga"
 	"github.com/orderledger/orderledger/commands/stripepay/stripesim"
 	"github.com/orderledger/orderledger/domain"
@@ -144,7 +145,7 @@ func TestDownForADay(t *testing.T) {
 					id := a.prepare(w, visa)
 					if done {
 						// It dies when Stripe has done it.
-						p := w.start(func(c *saga.Config) { c.Payments = mortalPayments{w.stripe, &fate{left: 2}} })
+						p := w.start(func(c *saga.Config) { c.Payments = mortalPayments{w.stripe, followtest.DieAt(2)} })
 						synctest.Wait()
 						w.do(id, a.do)
 						synctest.Wait()

@@ -201,14 +201,14 @@ func (s *Saga) ready() bool {
 // has ended. It stops with an error that says where, when the log misses an event or holds one that can't be read: effects
 // are never carried out on a part of the story. Run is called once at a time.
 func (s *Saga) Run(ctx context.Context) error {
-	at, err := loadSnapshot(s.cfg.SnapshotPath)
+	at, err := follow.Load[snapshot](s.cfg.SnapshotPath, snapshotVersion)
 	if err != nil {
 		s.cfg.Logger.Warn("saga: the snapshot can't be used, the log is read from its beginning", "error", err)
 	}
 	s.begin(at)
 	s.reconcile = s.cfg.ReconcileFirst
 	err = s.run(ctx)
-	if errors.Is(err, errForeignSnapshot) {
+	if errors.Is(err, follow.ErrForeignSnapshot) {
 		s.cfg.Logger.Warn("saga: the log does not hold what the snapshot has seen, so it may have been restored: it is read from its " +
 			"beginning, and compared with Stripe before anything is asked")
 		s.begin(snapshot{})
@@ -228,9 +228,6 @@ func (s *Saga) Run(ctx context.Context) error {
 // errReconciling is why the saga is not ready meanwhile.
 var errReconciling = errors.New("comparing the ledger with Stripe before anything is asked")
 
-// errForeignSnapshot means that the log does not hold what the snapshot says that it has seen.
-var errForeignSnapshot = errors.New("the snapshot is not of this log")
-
 func (s *Saga) begin(at snapshot) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -241,17 +238,12 @@ func (s *Saga) begin(at snapshot) {
 }
 
 func (s *Saga) run(ctx context.Context) error {
-	var head eventstore.Position
-	err := s.follower().WhileAway(ctx, func() (bool, error) {
-		var err error
-		head, err = s.cfg.Log.Head(ctx)
-		return false, err
-	})
+	head, err := s.follower().Head(ctx)
 	if err != nil {
 		return fmt.Errorf("saga: %w", err)
 	}
 	if s.at.Checkpoint > head {
-		return errForeignSnapshot
+		return follow.ErrForeignSnapshot
 	}
 	l := newLoop(s, head)
 	g, ctx := errgroup.WithContext(ctx)
@@ -259,7 +251,7 @@ func (s *Saga) run(ctx context.Context) error {
 	g.Go(func() error { return l.run(ctx) })
 	g.Go(func() error { return l.takeTurns(ctx) })
 	err = g.Wait()
-	if !errors.Is(err, errForeignSnapshot) {
+	if !errors.Is(err, follow.ErrForeignSnapshot) {
 		l.save()
 	}
 	return err

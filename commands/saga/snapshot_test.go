@@ -4,6 +4,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/orderledger/orderledger/commands/follow"
 )
 
 // kept is a snapshot as it lies on disks. Its form is frozen: a change of it is a new version.
@@ -21,7 +23,7 @@ func TestSnapshotForm(t *testing.T) {
 	if err := os.WriteFile(path, []byte(kept), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s, err := loadSnapshot(path)
+	s, err := follow.Load[snapshot](path, snapshotVersion)
 	if err != nil {
 		t.Fatal(err)
 	}
