@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -44,29 +45,16 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
-	for _, d := range []struct {
-		v *time.Duration
-		d time.Duration
-	}{
-		{&c.SnapshotEvery, time.Minute},
-		{&c.MinBackoff, 15 * time.Second},
-		{&c.MaxBackoff, time.Hour},
-		{&c.GiveUp, 72 * time.Hour},
-		{&c.Timeout, 2 * time.Minute},
-		{&c.Grace, 10 * time.Second},
-	} {
-		if *d.v == 0 {
-			*d.v = d.d
-		}
-	}
-	if c.MaxReady == 0 {
-		c.MaxReady = 10_000
-	}
+	c.SnapshotEvery = cmp.Or(c.SnapshotEvery, time.Minute)
+	c.MinBackoff = cmp.Or(c.MinBackoff, 15*time.Second)
+	c.MaxBackoff = cmp.Or(c.MaxBackoff, time.Hour)
+	c.GiveUp = cmp.Or(c.GiveUp, 72*time.Hour)
+	c.Timeout = cmp.Or(c.Timeout, 2*time.Minute)
+	c.Grace = cmp.Or(c.Grace, 10*time.Second)
+	c.MaxReady = cmp.Or(c.MaxReady, 10_000)
+	c.Logger = cmp.Or(c.Logger, slog.Default())
 	if c.Now == nil {
 		c.Now = time.Now
-	}
-	if c.Logger == nil {
-		c.Logger = slog.Default()
 	}
 	if c.Turn == nil {
 		c.Turn = follow.Always{}

@@ -59,11 +59,9 @@ func (c Config) withDefaults() Config {
 	c.GiveUp = cmp.Or(c.GiveUp, 72*time.Hour)
 	c.RecordEvery = cmp.Or(c.RecordEvery, 100)
 	c.SaveEvery = cmp.Or(c.SaveEvery, time.Minute)
+	c.Logger = cmp.Or(c.Logger, slog.Default())
 	if c.Now == nil {
 		c.Now = time.Now
-	}
-	if c.Logger == nil {
-		c.Logger = slog.Default()
 	}
 	if c.Turn == nil {
 		c.Turn = follow.Always{}

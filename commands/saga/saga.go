@@ -1,6 +1,7 @@
 package saga
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -54,36 +55,21 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
-	for _, d := range []struct {
-		v *time.Duration
-		d time.Duration
-	}{
-		{&c.SnapshotEvery, time.Minute},
-		{&c.EventsEvery, time.Hour},
-		{&c.SweepEvery, 24 * time.Hour},
-		{&c.SweepSpan, 35 * 24 * time.Hour},
-		{&c.ReconcileSpan, 180 * 24 * time.Hour},
-		{&c.MinBackoff, time.Second},
-		{&c.MaxBackoff, 15 * time.Minute},
-		{&c.MinPoll, 10 * time.Second},
-		{&c.MaxPoll, time.Hour},
-		{&c.KeyLife, 23 * time.Hour},
-	} {
-		if *d.v == 0 {
-			*d.v = d.d
-		}
-	}
-	if c.Workers == 0 {
-		c.Workers = 8
-	}
-	if c.MaxReady == 0 {
-		c.MaxReady = 1024
-	}
+	c.SnapshotEvery = cmp.Or(c.SnapshotEvery, time.Minute)
+	c.EventsEvery = cmp.Or(c.EventsEvery, time.Hour)
+	c.SweepEvery = cmp.Or(c.SweepEvery, 24*time.Hour)
+	c.SweepSpan = cmp.Or(c.SweepSpan, 35*24*time.Hour)
+	c.ReconcileSpan = cmp.Or(c.ReconcileSpan, 180*24*time.Hour)
+	c.MinBackoff = cmp.Or(c.MinBackoff, time.Second)
+	c.MaxBackoff = cmp.Or(c.MaxBackoff, 15*time.Minute)
+	c.MinPoll = cmp.Or(c.MinPoll, 10*time.Second)
+	c.MaxPoll = cmp.Or(c.MaxPoll, time.Hour)
+	c.KeyLife = cmp.Or(c.KeyLife, 23*time.Hour)
+	c.Workers = cmp.Or(c.Workers, 8)
+	c.MaxReady = cmp.Or(c.MaxReady, 1024)
+	c.Logger = cmp.Or(c.Logger, slog.Default())
 	if c.Now == nil {
 		c.Now = time.Now
-	}
-	if c.Logger == nil {
-		c.Logger = slog.Default()
 	}
 	if c.Turn == nil {
 		c.Turn = follow.Always{}
