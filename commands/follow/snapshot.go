@@ -64,12 +64,17 @@ func Load[T any](path string, version int) (v T, err error) {
 	return v, nil
 }
 
-// Save replaces a file with v as JSON, at once and on disk: a reader, or a crash, finds the old one or the new one.
-func Save(path string, v any) (err error) {
+// Save replaces a file with v as JSON; see Replace.
+func Save(path string, v any) error {
 	b, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
+	return Replace(path, b)
+}
+
+// Replace replaces a file at once and on disk: a reader, or a crash, finds the old one or the new one.
+func Replace(path string, content []byte) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.tmp")
 	if err != nil {
 		return err
@@ -79,7 +84,7 @@ func Save(path string, v any) (err error) {
 			err = errors.Join(err, os.Remove(f.Name()))
 		}
 	}()
-	_, err = f.Write(b)
+	_, err = f.Write(content)
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
