@@ -109,18 +109,7 @@ func TestParkedThenGivenUpThoughItHappened(t *testing.T) {
 				p := w.start()
 				defer p.stop()
 				id := parked(w, p, a)
-				var err error
-				switch r := w.elsewhere(id, total); a.path {
-				case "/capture":
-					_, err = w.stripe.Capture(context.Background(), r)
-				case "/cancel":
-					_, err = w.stripe.Release(context.Background(), r)
-				default:
-					_, err = w.stripe.Refund(context.Background(), r)
-				}
-				if err != nil {
-					t.Fatal(err)
-				}
+				a.doElsewhere(w, id)
 				w.do(id, domain.Resume{Decision: domain.Abandon})
 				p.settle()
 				if a.name == "ship" { // the money is taken; whether it was shipped, only a person knows
