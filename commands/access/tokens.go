@@ -162,29 +162,13 @@ func (t *Tokens) RevokeOnce(ctx context.Context, command uuid.UUID, actor domain
 	return Revoked{}, fmt.Errorf("%w: token %s changes too quickly", eventstore.ErrUnavailable, id)
 }
 
-// append seals an event as the next of a token's stream and appends it.
+// append appends an event as the next of a token's stream. A conflict may be the same command that was faster by itself: what it wrote
+// stands, and its secret is another.
 func (t *Tokens) append(ctx context.Context, stream string, was token, command uuid.UUID, actor domain.Actor, event domain.Event) (
 	eventstore.Recorded, eventstore.Envelope, error,
 ) {
-	e, err := t.codec.Encode(stream, event)
-	if err != nil {
-		return eventstore.Recorded{}, eventstore.Envelope{}, err
-	}
-	e.ID = commands.EventID(command, stream)
-	env := eventstore.Envelope{
-		Schema: t.codec.Schema(event), OccurredAt: t.now().UTC().Truncate(time.Microsecond), Actor: actor,
-		CommandID: command, CorrelationID: command.String(), Prev: was.hash,
-	}
-	e, env.Hash, err = eventstore.Seal(stream, was.revision+1, e, env)
-	if err != nil {
-		return eventstore.Recorded{}, eventstore.Envelope{}, err
-	}
-	recorded, err := t.log.Append(ctx, stream, was.revision, e)
-	if err == nil && !recorded.Holds(e) {
-		// The same command was faster by itself: what it wrote stands, and its secret is another.
-		err = &eventstore.ConflictError{Stream: stream, Expected: was.revision, Actual: recorded.Revision}
-	}
-	return recorded, env, err
+	a := commands.Appender{Log: t.log, Codec: t.codec, Now: t.now}
+	return a.Append(ctx, stream, was.revision, event, eventstore.Envelope{Actor: actor, CommandID: command, Prev: was.hash})
 }
 
 // Authenticate returns the actor whose token a secret is; its Via is left to the caller. What was read of the log is taken

@@ -272,27 +272,15 @@ func (s *Jobs) remember(j Job) {
 	}
 }
 
-// append seals an event as the next of a job's stream and appends it.
+// append appends an event as the next of a job's stream.
 func (s *Jobs) append(ctx context.Context, was Job, command uuid.UUID, actor domain.Actor, request string, event domain.Event) (Job, error) {
 	stream := eventstore.JobStream(was.ID)
-	sealed, err := s.codec.Encode(stream, event)
+	a := commands.Appender{Log: s.log, Codec: s.codec, Now: s.now}
+	recorded, env, err := a.Append(ctx, stream, was.revision, event, eventstore.Envelope{
+		Actor: actor, CommandID: command, RequestHash: request, CorrelationID: stream, CausationID: was.made, Prev: was.hash,
+	})
 	if err != nil {
 		return was, err
-	}
-	sealed.ID = commands.EventID(command, stream)
-	env := eventstore.Envelope{
-		Schema: s.codec.Schema(event), OccurredAt: s.now().UTC().Truncate(time.Microsecond), Actor: actor, CommandID: command,
-		RequestHash: request, CorrelationID: stream, CausationID: was.made, Prev: was.hash,
-	}
-	if sealed, env.Hash, err = eventstore.Seal(stream, was.revision+1, sealed, env); err != nil {
-		return was, err
-	}
-	recorded, err := s.log.Append(ctx, stream, was.revision, sealed)
-	if err != nil {
-		return was, err
-	}
-	if !recorded.Holds(sealed) { // an earlier append of the same command, whose answer was lost
-		return was, &eventstore.ConflictError{Stream: stream, Expected: was.revision, Actual: recorded.Revision}
 	}
 	is := was.evolve(recorded, event, env)
 	s.remember(is)

@@ -214,25 +214,13 @@ func (s *Endpoints) record(ctx context.Context, id string, command uuid.UUID, ca
 	return fmt.Errorf("%w: endpoint %s changes too quickly", eventstore.ErrUnavailable, id)
 }
 
-// append seals an event as the next of an endpoint's stream and appends it.
+// append appends an event as the next of an endpoint's stream.
 func (s *Endpoints) append(ctx context.Context, was Endpoint, event domain.Event, env eventstore.Envelope) (Endpoint, error) {
-	stream := eventstore.EndpointStream(was.ID)
-	sealed, err := s.codec.Encode(stream, event)
+	env.Prev = was.hash
+	a := commands.Appender{Log: s.log, Codec: s.codec, Now: s.now}
+	recorded, env, err := a.Append(ctx, eventstore.EndpointStream(was.ID), was.revision, event, env)
 	if err != nil {
 		return was, err
-	}
-	sealed.ID = commands.EventID(env.CommandID, stream)
-	env.Schema, env.OccurredAt = s.codec.Schema(event), s.now().UTC().Truncate(time.Microsecond)
-	env.CorrelationID, env.Prev = env.CommandID.String(), was.hash
-	if sealed, env.Hash, err = eventstore.Seal(stream, was.revision+1, sealed, env); err != nil {
-		return was, err
-	}
-	recorded, err := s.log.Append(ctx, stream, was.revision, sealed)
-	if err != nil {
-		return was, err
-	}
-	if !recorded.Holds(sealed) { // an earlier append of the same command, whose answer was lost
-		return was, &eventstore.ConflictError{Stream: stream, Expected: was.revision, Actual: recorded.Revision}
 	}
 	return s.remember(was.evolve(recorded, event, env)), nil
 }

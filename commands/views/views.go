@@ -238,19 +238,8 @@ func (s *Views) fold(ctx context.Context, stream string) (saved, error) {
 }
 
 func (s *Views) append(ctx context.Context, stream string, was saved, command uuid.UUID, actor domain.Actor, e domain.Event) (eventstore.Position, error) {
-	sealed, err := s.codec.Encode(stream, e)
-	if err != nil {
-		return 0, err
-	}
-	sealed.ID = commands.EventID(command, stream)
-	env := eventstore.Envelope{
-		Schema: s.codec.Schema(e), OccurredAt: s.now().UTC().Truncate(time.Microsecond), Actor: actor, CommandID: command,
-		CorrelationID: command.String(), Prev: was.hash,
-	}
-	if sealed, _, err = eventstore.Seal(stream, was.revision+1, sealed, env); err != nil {
-		return 0, err
-	}
-	recorded, err := s.log.Append(ctx, stream, was.revision, sealed)
+	a := commands.Appender{Log: s.log, Codec: s.codec, Now: s.now}
+	recorded, _, err := a.Append(ctx, stream, was.revision, e, eventstore.Envelope{Actor: actor, CommandID: command, Prev: was.hash})
 	return recorded.Position, err
 }
 
