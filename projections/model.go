@@ -42,7 +42,7 @@ const (
 	MaxNamed     = 100 // orders that Reader.Named returns
 )
 
-// SortColumns are the columns that a list can be sorted by: all that it shows.
+// SortColumns are the columns that a list can be sorted by: all that it shows. By confirm_by, what is to be accepted stands first.
 var SortColumns = []string{"order_number", "customer", "placed_at", "manufacturer", "total", "payment", "status", "confirm_by"}
 
 // Fits says whether an order is one of those that the query selects at an instant, but for its Text: words are the index's.

@@ -2,7 +2,7 @@ package tabs
 
 // form names what the file's contents mean: the tables, the stored form of orders, facets and folded terms. A file of another form is
 // thrown away. Change it whenever any of them changes, domain.Order included.
-const form = "orderledger tabs 9"
+const form = "orderledger tabs 10"
 
 const tables = `
 CREATE TABLE meta (form TEXT NOT NULL, checkpoint INTEGER NOT NULL, bulk INTEGER NOT NULL, before INTEGER NOT NULL, event BLOB);
