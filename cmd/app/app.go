@@ -83,6 +83,9 @@ func New(ctx context.Context, c Config, out io.Writer, hooks Hooks) (_ *App, err
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
+	if err := c.refuseStrangers(); err != nil {
+		return nil, err
+	}
 	a := &App{config: c, log: NewLogger(c, out), now: time.Now, serving: make(chan struct{}), fatal: make(chan error, 1)}
 	a.background, a.stopBackground = context.WithCancel(context.WithoutCancel(ctx))
 	defer func() {
@@ -160,7 +163,7 @@ func (a *App) openLog(ctx context.Context, hooks Hooks) error {
 	if hooks.Log != nil {
 		a.store = hooks.Log(store)
 	}
-	return a.openLease(store)
+	return a.openLease(ctx, store)
 }
 
 func (a *App) openReadModel() error {
@@ -212,11 +215,16 @@ func (a *App) WaitFor(ctx context.Context, position eventstore.Position) error {
 // the projector stop, and everything is closed. The error is nil after a clean stop.
 func (a *App) Run(ctx context.Context) error {
 	defer a.close()
+	defer a.parts.Wait()
+	defer a.stopBackground()
+	a.parts.Go(func() { a.part(a.background, "projections", a.projector.Run) })
+	if err := a.mayListen(ctx); err != nil { // before anything is written, or another process kept from acting
+		return err
+	}
 	if err := a.beginNotify(ctx); err != nil {
 		return err
 	}
 	defer a.beginLease(ctx)()
-	a.parts.Go(func() { a.part(a.background, "projections", a.projector.Run) })
 	a.parts.Go(func() { a.part(a.background, "live pages", a.live.Run) })
 	a.act("saga", a.saga.Run)
 	a.act("notify", a.telling.runner.Run)
@@ -231,10 +239,7 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	serving := make(chan error, 1)
 	served := false
-	err := a.mayListen(ctx)
-	if err == nil {
-		err = a.startNATS()
-	}
+	err := a.startNATS()
 	if err == nil {
 		served = true
 		go func() { serving <- a.server.Serve(a.listener) }()
@@ -272,35 +277,6 @@ func (a *App) part(ctx context.Context, name string, run func(context.Context) e
 	if err := run(ctx); err != nil && ctx.Err() == nil {
 		a.log.Error("stopped; the ledger is not ready", "part", name, "error", err)
 	}
-}
-
-// mayListen refuses an address that strangers can reach while there is no token to know anybody by.
-func (a *App) mayListen(ctx context.Context) error {
-	address := a.config.Listen
-	if loopback(address) && a.config.NATSListen != "" {
-		address = a.config.NATSListen
-	}
-	if loopback(address) && !a.config.NoAnonymous {
-		return nil
-	}
-	head, err := a.store.Head(ctx)
-	if err != nil {
-		return err
-	}
-	if err := a.projector.WaitFor(ctx, head); err != nil {
-		return err
-	}
-	list, err := a.model.Tokens(ctx)
-	if err != nil {
-		return err
-	}
-	for _, t := range list {
-		if t.Revoked == nil {
-			return nil
-		}
-	}
-	return fmt.Errorf("there is no API token, so nobody could be let in on %s: make one first, with the ledger stopped: "+
-		"orderledger token create --data %s --name NAME --role admin", address, a.config.Data)
 }
 
 func (a *App) onClose(f func()) { a.closers = append(a.closers, f) }

@@ -2,18 +2,14 @@ package app
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/orderledger/orderledger/commands/client"
 	"github.com/orderledger/orderledger/commands/commandapi"
@@ -65,11 +61,7 @@ func (a *App) routes(stopping <-chan struct{}) http.Handler {
 	signIn := commandapi.Authenticate(anybody)(limit(people.Refuse)(dashboard.SignIn(a.pageDeps())))
 
 	root := http.NewServeMux()
-	root.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprintln(w, "alive") })
-	root.HandleFunc("GET /readyz", a.readyz)
-	root.Handle("GET /openapi.json", apiMux)
-	root.Handle("GET /metrics", commandapi.Authenticate(auth)(may(domain.PermRead, promhttp.HandlerFor(a.metrics(), promhttp.HandlerOpts{}))))
-	root.Handle("POST "+stripepay.WebhookPath, a.webhook())
+	a.plainPaths(root, apiMux, auth)
 	root.Handle("/v1/", api)
 	root.Handle("GET /static/", dashboard.Static())
 	for _, path := range dashboard.SignInPaths {
@@ -119,11 +111,10 @@ func (a *App) register(mux *http.ServeMux, stopping <-chan struct{}) *huma.OpenA
 	a.registerWebhooks(api)
 	a.registerOperations(api)
 	a.registerPreview(api)
+	describePlainPaths(api.OpenAPI())
 	mux.HandleFunc("/v1/", func(w http.ResponseWriter, r *http.Request) {
 		if allowed := methods(mux, r); len(allowed) > 0 {
-			w.Header().Set("Allow", strings.Join(allowed, ", "))
-			commandapi.New(http.StatusMethodNotAllowed, commandapi.CodeMethodNotAllowed,
-				"This path knows "+strings.Join(allowed, " and ")+", not "+r.Method+". See /openapi.json.").Write(w)
+			notAllowed(w, r, allowed)
 			return
 		}
 		commandapi.New(http.StatusNotFound, commandapi.CodeNotFound, "There is no such path. See /openapi.json.").Write(w)
@@ -244,19 +235,4 @@ func (a *App) Ready(ctx context.Context) []string {
 		reasons = append(reasons, "stripe: "+err.Error())
 	}
 	return reasons
-}
-
-func (a *App) readyz(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
-	defer cancel()
-	reasons := a.Ready(ctx)
-	w.Header().Set("Content-Type", "application/json")
-	if len(reasons) > 0 {
-		w.Header().Set("Retry-After", "1")
-		w.WriteHeader(http.StatusServiceUnavailable)
-	}
-	_ = json.NewEncoder(w).Encode(map[string]any{ // the client is gone when this fails
-		"ready": len(reasons) == 0, "reasons": reasons,
-		"remarks": append([]string{}, slices.Concat(a.leaseRemarks(), a.webhooks.runner.Remarks(), a.nats.remarks())...),
-	})
 }

@@ -60,6 +60,7 @@ type setup struct {
 	replicas int
 	existing bool // the log is not made when there is none
 	external bool
+	alone    bool // nobody else's log may be there
 	about    eventstore.Status
 	log      *slog.Logger
 	options  []nats.Option
