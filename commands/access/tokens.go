@@ -72,7 +72,7 @@ func (t *Tokens) CreateOnce(ctx context.Context, command uuid.UUID, actor domain
 	if err := Check(name, role); err != nil {
 		return Created{}, err
 	}
-	c := Created{ID: tokenID(command), Name: name, Role: role}
+	c := Created{ID: commands.ShortID("token", command), Name: name, Role: role}
 	stream := streamOf(c.ID)
 	was, err := t.read(ctx, c.ID)
 	if err != nil {

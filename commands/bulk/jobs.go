@@ -11,7 +11,6 @@ import (
 	"iter"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -128,7 +127,7 @@ func (s *Jobs) Make(ctx context.Context, actor domain.Actor, key string, p Plan)
 		return Job{}, err
 	}
 	command := commands.CommandID(actor.ID, key)
-	id, parts := jobID(command), split(p.Items)
+	id, parts := commands.ShortID("job", command), split(p.Items)
 	for range maxConflicts {
 		j, err := s.Read(ctx, id)
 		missing := (*domain.Rejection)(nil)
@@ -168,7 +167,7 @@ func (s *Jobs) Made(ctx context.Context, actor domain.Actor, key string, p Plan)
 	if err != nil {
 		return Job{}, false, err
 	}
-	j, err = s.Read(ctx, jobID(commands.CommandID(actor.ID, key)))
+	j, err = s.Read(ctx, commands.ShortID("job", commands.CommandID(actor.ID, key)))
 	missing := (*domain.Rejection)(nil)
 	switch {
 	case errors.As(err, &missing):
@@ -241,7 +240,7 @@ func (s *Jobs) end(ctx context.Context, actor domain.Actor, command uuid.UUID, i
 // Read is a job as the log tells it now. Errors: a rejection JobNotFound, eventstore.ErrUnavailable.
 func (s *Jobs) Read(ctx context.Context, id string) (Job, error) {
 	missing := &domain.Rejection{Code: JobNotFound, Kind: domain.Missing, Message: "There is no such job."}
-	if !isID(id) {
+	if !commands.IsShortID(id) {
 		return Job{}, missing
 	}
 	j, ok := s.cache.Get(id)
@@ -289,18 +288,6 @@ func (s *Jobs) append(ctx context.Context, was Job, command uuid.UUID, actor dom
 
 // Position is up to where the log must be read to know the job as it is here.
 func (j Job) Position() eventstore.Position { return j.position }
-
-const idLength = 16
-
-// jobID derives the id from the command that makes the job, so that asking again can't make two.
-func jobID(command uuid.UUID) string {
-	sum := sha256.Sum256(append([]byte("orderledger job\n"), command[:]...))
-	return hex.EncodeToString(sum[:idLength/2])
-}
-
-func isID(id string) bool {
-	return len(id) == idLength && !strings.ContainsFunc(id, func(r rune) bool { return !strings.ContainsRune("0123456789abcdef", r) })
-}
 
 // oldest sorts jobs by when they were made.
 func oldest(a, b Job) int { return cmp.Or(a.Made.Compare(b.Made), cmp.Compare(a.ID, b.ID)) }

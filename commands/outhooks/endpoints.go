@@ -76,7 +76,7 @@ func (s *Endpoints) Add(ctx context.Context, r Request, a Addition) (Change, err
 	if err != nil {
 		return Change{}, err
 	}
-	id := endpointID(r.Command)
+	id := commands.ShortID("endpoint", r.Command)
 	return s.change(ctx, id, "add", a.hash(), r, func(e Endpoint) (domain.Event, error) {
 		if e.exists() {
 			return nil, commands.ErrKeyReused // asked again, it would have been recognised
@@ -262,7 +262,7 @@ func (s *Endpoints) alive() []Endpoint {
 // read is an endpoint as the log tells it now.
 func (s *Endpoints) read(ctx context.Context, id string) (Endpoint, error) {
 	e := s.seen(id)
-	if !isID(id) {
+	if !commands.IsShortID(id) {
 		return e, nil
 	}
 	for r, err := range s.log.ReadStream(ctx, eventstore.EndpointStream(id), e.revision) {
@@ -279,18 +279,6 @@ func (s *Endpoints) read(ctx context.Context, id string) (Endpoint, error) {
 		return e, nil
 	}
 	return s.remember(e), nil
-}
-
-const idLength = 16
-
-// endpointID derives the id from the command that adds the endpoint, so that asking again can't add two.
-func endpointID(command uuid.UUID) string {
-	sum := sha256.Sum256(append([]byte("orderledger endpoint\n"), command[:]...))
-	return hex.EncodeToString(sum[:idLength/2])
-}
-
-func isID(id string) bool {
-	return len(id) == idLength && !strings.ContainsFunc(id, func(r rune) bool { return !strings.ContainsRune("0123456789abcdef", r) })
 }
 
 func hashOf(parts ...string) string {

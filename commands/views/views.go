@@ -4,8 +4,6 @@ package views
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"iter"
@@ -94,7 +92,7 @@ func (s *Views) Save(ctx context.Context, actor domain.Actor, key string, v View
 		return "", 0, err
 	}
 	command := commands.CommandID(actor.ID, key)
-	id := viewID(command)
+	id := commands.ShortID("view", command)
 	was, err := s.read(ctx, id)
 	if err != nil {
 		return "", 0, err
@@ -207,7 +205,7 @@ func event(v View) eventstore.ViewSaved {
 }
 
 func (s *Views) read(ctx context.Context, id string) (saved, error) {
-	if !isID(id) {
+	if !commands.IsShortID(id) {
 		return saved{revision: eventstore.NoStream}, nil
 	}
 	return s.fold(ctx, eventstore.ViewStream(id))
@@ -241,16 +239,4 @@ func (s *Views) append(ctx context.Context, stream string, was saved, command uu
 	a := commands.Appender{Log: s.log, Codec: s.codec, Now: s.now}
 	recorded, _, err := a.Append(ctx, stream, was.revision, e, eventstore.Envelope{Actor: actor, CommandID: command, Prev: was.hash})
 	return recorded.Position, err
-}
-
-const idLength = 16
-
-// viewID derives the id from the command that saves the view, so that asking again can't save two.
-func viewID(command uuid.UUID) string {
-	sum := sha256.Sum256(append([]byte("orderledger view\n"), command[:]...))
-	return hex.EncodeToString(sum[:idLength/2])
-}
-
-func isID(id string) bool {
-	return len(id) == idLength && !strings.ContainsFunc(id, func(r rune) bool { return !strings.ContainsRune("0123456789abcdef", r) })
 }
