@@ -2,6 +2,7 @@ package commands
 
 import (
 	"context"
+	"iter"
 	"time"
 
 	"github.com/google/uuid"
@@ -10,11 +11,15 @@ import (
 	"github.com/orderledger/orderledger/domain/eventstore"
 )
 
+// Log is what who keeps streams needs of the log; see eventstore.Store.
+type Log interface {
+	Append(ctx context.Context, stream string, expected eventstore.Revision, e eventstore.Event) (eventstore.Recorded, error)
+	ReadStream(ctx context.Context, stream string, after eventstore.Revision) iter.Seq2[eventstore.Recorded, error]
+}
+
 // Appender appends to a log what is no order's: tokens, endpoints, jobs, views, and what is kept beside orders.
 type Appender struct {
-	Log interface {
-		Append(ctx context.Context, stream string, expected eventstore.Revision, e eventstore.Event) (eventstore.Recorded, error)
-	}
+	Log   Log
 	Codec eventstore.Codec
 	Now   func() time.Time
 }

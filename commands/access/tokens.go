@@ -22,22 +22,16 @@ const TokenNotFound domain.Code = "token_not_found"
 // MaxName is how many characters a token's name may have.
 const MaxName = 64
 
-// Log is what tokens need of the log.
-type Log interface {
-	Append(ctx context.Context, stream string, expected eventstore.Revision, e eventstore.Event) (eventstore.Recorded, error)
-	Reader
-}
-
 // Tokens makes, revokes and recognises API tokens. Safe for many goroutines.
 type Tokens struct {
-	log   Log
+	log   commands.Log
 	codec eventstore.Codec
 	now   func() time.Time
 	cache *cache
 }
 
 // New returns the tokens of a log; now is the clock.
-func New(log Log, codec eventstore.Codec, now func() time.Time) *Tokens {
+func New(log commands.Log, codec eventstore.Codec, now func() time.Time) *Tokens {
 	return &Tokens{log: log, codec: codec, now: now, cache: newCache()}
 }
 

@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"iter"
 	"slices"
 	"strconv"
 	"time"
@@ -43,15 +42,9 @@ const (
 	BadJob      domain.Code = "bad_job"
 )
 
-// Log is what jobs need of the log.
-type Log interface {
-	Append(ctx context.Context, stream string, expected eventstore.Revision, e eventstore.Event) (eventstore.Recorded, error)
-	ReadStream(ctx context.Context, stream string, after eventstore.Revision) iter.Seq2[eventstore.Recorded, error]
-}
-
 // Jobs makes, reads and cancels jobs. Safe for many goroutines.
 type Jobs struct {
-	log   Log
+	log   commands.Log
 	codec eventstore.Codec
 	now   func() time.Time
 	cache *lru.Cache[string, Job]
@@ -61,7 +54,7 @@ type Jobs struct {
 
 // NewJobs returns the jobs of a log; now is the clock. open names the jobs that may not be over: a hint, such as a read model can
 // give, since the log is looked at before anything is done.
-func NewJobs(log Log, codec eventstore.Codec, now func() time.Time, open func(context.Context) ([]string, error)) *Jobs {
+func NewJobs(log commands.Log, codec eventstore.Codec, now func() time.Time, open func(context.Context) ([]string, error)) *Jobs {
 	cache, err := lru.New[string, Job](cacheJobs)
 	if err != nil {
 		panic(err) // the size is a constant above zero

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"iter"
 	"strings"
 	"sync"
 	"time"
@@ -31,15 +30,9 @@ const MaxEndpoints = 100
 // OldSecretLife is for how long the secret before the current one signs, too.
 const OldSecretLife = 24 * time.Hour
 
-// Log is what endpoints need of the log.
-type Log interface {
-	Append(ctx context.Context, stream string, expected eventstore.Revision, e eventstore.Event) (eventstore.Recorded, error)
-	ReadStream(ctx context.Context, stream string, after eventstore.Revision) iter.Seq2[eventstore.Recorded, error]
-}
-
 // Endpoints adds, changes and removes endpoints. Safe for many goroutines.
 type Endpoints struct {
-	log   Log
+	log   commands.Log
 	codec eventstore.Codec
 	now   func() time.Time
 	keys  *Keyring
@@ -50,7 +43,7 @@ type Endpoints struct {
 }
 
 // NewEndpoints returns the endpoints of a log; now is the clock, and check says whether a URL may be one's (see sender.Client.Check).
-func NewEndpoints(log Log, codec eventstore.Codec, now func() time.Time, keys *Keyring, check func(context.Context, string) error) *Endpoints {
+func NewEndpoints(log commands.Log, codec eventstore.Codec, now func() time.Time, keys *Keyring, check func(context.Context, string) error) *Endpoints {
 	return &Endpoints{log: log, codec: codec, now: now, keys: keys, check: check, known: map[string]Endpoint{}}
 }
 

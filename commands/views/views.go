@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"strings"
 	"time"
 	"unicode"
@@ -33,22 +32,16 @@ const (
 	NotYourView  domain.Code = "not_your_view"
 )
 
-// Log is what views need of the log.
-type Log interface {
-	Append(ctx context.Context, stream string, expected eventstore.Revision, e eventstore.Event) (eventstore.Recorded, error)
-	ReadStream(ctx context.Context, stream string, after eventstore.Revision) iter.Seq2[eventstore.Recorded, error]
-}
-
 // Views saves and removes views. Safe for many goroutines.
 type Views struct {
-	log   Log
+	log   commands.Log
 	codec eventstore.Codec
 	now   func() time.Time
 	count func(ctx context.Context, owner string) (int, error)
 }
 
 // New returns the views of a log; now is the clock, and count says how many views somebody has, as far as a read model knows.
-func New(log Log, codec eventstore.Codec, now func() time.Time, count func(ctx context.Context, owner string) (int, error)) *Views {
+func New(log commands.Log, codec eventstore.Codec, now func() time.Time, count func(ctx context.Context, owner string) (int, error)) *Views {
 	return &Views{log: log, codec: codec, now: now, count: count}
 }
 
