@@ -7,7 +7,6 @@ import (
 	"crypto/subtle"
 	"encoding/base32"
 	"encoding/hex"
-	"iter"
 	"slices"
 	"strings"
 	"unicode"
@@ -18,11 +17,6 @@ import (
 	"github.com/orderledger/orderledger/domain"
 	"github.com/orderledger/orderledger/domain/eventstore"
 )
-
-// Reader reads one stream of the log.
-type Reader interface {
-	ReadStream(ctx context.Context, stream string, after eventstore.Revision) iter.Seq2[eventstore.Recorded, error]
-}
 
 // token is one token as its stream tells it. The zero token does not exist.
 type token struct {
