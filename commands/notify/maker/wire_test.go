@@ -122,6 +122,9 @@ func TestPublish(t *testing.T) {
 	if err != nil || !json.Valid(got.Data) || got.Header.Get("Content-Type") != maker.MediaType || got.Header.Get("Nats-Msg-Id") != "id-1" {
 		t.Errorf("%+v, %v", got, err)
 	}
+	if err := p.Check(to); err != nil {
+		t.Error(err)
+	}
 	none := maker.NewNats("")
 	t.Cleanup(none.Close)
 	if err := none.Publish(ctx, to, "id-2", maker.MediaType, nil); err == nil {

@@ -90,6 +90,8 @@ func (e *ears) Post(_ context.Context, url string, m sender.Message, secrets ...
 	return sender.Answer{Status: 204}, e.hear(told{"webhook", m.ID, url, string(m.Body)})
 }
 
+func (e *ears) Check(manufacturer.Contact) error { return nil }
+
 func (e *ears) Publish(_ context.Context, to manufacturer.Contact, id, _ string, body []byte) error {
 	return e.hear(told{"nats", id, to.NATSSubject, string(body)})
 }
