@@ -47,7 +47,7 @@ func TestSignedPost(t *testing.T) {
 	client := sender.New(sender.Config{AllowPrivate: true})
 	t.Cleanup(client.Close)
 	k, _, err := maker.Kind(maker.Config{
-		Book: book, ReadSecrets: func(string) ([]string, error) { return []string{secret, older}, nil }, Poster: client,
+		Book: book, ReadSecrets: func(string) ([]string, error) { return []string{secret, older}, nil }, Poster: client, Nats: maker.NewNats(""),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -65,7 +65,9 @@ func TestSignedPost(t *testing.T) {
 	}
 	unkind := sender.New(sender.Config{})
 	t.Cleanup(unkind.Close)
-	k, _, err = maker.Kind(maker.Config{Book: book, ReadSecrets: func(string) ([]string, error) { return []string{secret}, nil }, Poster: unkind})
+	k, _, err = maker.Kind(maker.Config{
+		Book: book, ReadSecrets: func(string) ([]string, error) { return []string{secret}, nil }, Poster: unkind, Nats: maker.NewNats(""),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
