@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -92,6 +95,66 @@ func TestCutOffWithTheLeader(t *testing.T) {
 		}
 		got++
 	}
+}
+
+// When a network is whole again, a leader that was cut off seems in touch for a moment, by answers that were under way: here, in one
+// answer about the cluster. What it does not know is no conflict and no gap because of that.
+func TestCutOffLeaderSeemsInTouch(t *testing.T) {
+	t.Parallel()
+	cl := natstest.NewCluster(t, natstest.ClusterConfig{Servers: 3, Divisible: true})
+	open := func(url string) *Store {
+		stay := []nats.Option{nats.IgnoreDiscoveredServers()}
+		return connectRig(t, ExternalConfig{URL: url, Ledger: "shop", Replicas: 3, options: stay})
+	}
+	first := open(cl.URL)
+	appendPatiently(t, first, "order-1", eventstore.NoStream, testEvent("known to all"))
+	mustClose(t, first)
+	leader := cl.Leader("shop")
+	inside := open(cl.ServerURL(leader))
+	defer mustClose(t, inside)
+	outside := open(cl.ServerURL((leader+1)%3) + "," + cl.ServerURL((leader+2)%3))
+	defer mustClose(t, outside)
+	cl.CutFromPeers(leader)
+	last := appendPatiently(t, outside, "order-1", 0, testEvent("after the cut"))
+
+	active := regexp.MustCompile(`"active":\d+`)
+	flatter := func() *atomic.Int64 {
+		flattered := &atomic.Int64{}
+		externalRigOf(t, inside).cut.onRead(func(b []byte) {
+			for _, at := range active.FindAllIndex(b, -1) {
+				if flattered.Add(1) <= 2 { // the two followers of one answer
+					copy(b[at[0]:at[1]], `"active":1`+strings.Repeat(" ", at[1]-at[0]))
+				}
+			}
+		})
+		return flattered
+	}
+	for name, ask := range map[string]func(context.Context) error{
+		"append": func(ctx context.Context) error {
+			_, err := inside.Append(ctx, "order-1", 1, testEvent("behind what it can't see"))
+			return err
+		},
+		"subscribe": func(ctx context.Context) error {
+			_, err := inside.Subscribe(ctx, last.Position)
+			return err
+		},
+		"an event that it must have": func(ctx context.Context) error { return inside.absent(ctx, uint64(last.Position)) },
+	} {
+		flattered := flatter()
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		err := ask(ctx)
+		cancel()
+		var conflict *eventstore.ConflictError
+		if err == nil || errors.As(err, &conflict) || errors.Is(err, eventstore.ErrGap) {
+			t.Errorf("%s: %v, want neither success nor a conflict nor a gap", name, err)
+		}
+		if flattered.Load() < 2 {
+			t.Errorf("%s: nobody asked who is in touch", name)
+		}
+	}
+	externalRigOf(t, inside).cut.onRead(nil)
+	cl.Heal()
+	appendPatiently(t, inside, "order-1", 1, testEvent("behind what it can't see"))
 }
 
 // The leader dies when it has appended an event and before its answer is there. The event stands once, and whoever appended it
