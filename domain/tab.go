@@ -160,6 +160,14 @@ func (o Order) AwaitsConfirmation() bool {
 	return o.AcceptedAt == nil && o.CancelledAt == nil && !o.ConfirmationMissed
 }
 
+// Due is until when the order is to be accepted, which may be over; the zero time when that is not awaited.
+func (o Order) Due() time.Time {
+	if o.AcceptedAt != nil || o.CancelledAt != nil {
+		return time.Time{}
+	}
+	return o.Confirm.By
+}
+
 // ConfirmedLate says whether the order was accepted when its time for that was over.
 func (o Order) ConfirmedLate() bool {
 	return o.AcceptedAt != nil && (o.ConfirmationMissed || !o.Confirm.By.IsZero() && o.AcceptedAt.After(o.Confirm.By))

@@ -42,7 +42,7 @@ const (
 	MaxNamed     = 100 // orders that Reader.Named returns
 )
 
-// SortColumns are the columns that a list can be sorted by: all that it shows.
+// SortColumns are the columns that a list can be sorted by: all that it shows. By confirm_by, what is to be accepted stands first.
 var SortColumns = []string{"order_number", "customer", "placed_at", "manufacturer", "total", "payment", "status", "confirm_by"}
 
 // Fits says whether an order is one of those that the query selects at an instant, but for its Text: words are the index's.
@@ -138,6 +138,7 @@ type Job struct {
 	Planned int // how many of them are named
 	Done    int // how many were dealt with
 	Failed  int // of these, were refused or failed
+	Asked   int // of these, wait for Stripe's answer
 	Ended   bool
 	RetryOf string
 	Made    time.Time
@@ -147,6 +148,7 @@ type Job struct {
 type JobQuery struct {
 	Maker string // empty: of all
 	Open  bool   // only those that are not over
+	Asked bool   // only those of which Stripe has still to answer something
 	Limit int    // 1 to MaxLimit; zero: DefaultLimit
 }
 

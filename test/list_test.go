@@ -119,6 +119,13 @@ func TestAListIsItsAddress(t *testing.T) {
 	if got := o.numbers(); got != "C-2 C-4" {
 		t.Errorf("accepted: %s", got)
 	}
+	// By Due, what needs not be accepted any more comes last, as the column shows it.
+	o.Open("/orders?tab=new&sort=order_number")
+	o.Follow(".orders th.confirm_by a")
+	due := browser.Eval[string](o.Page, `[...document.querySelectorAll('td.confirm_by')].map(e => e.textContent === '–' ? '–' : 'by').join(' ')`)
+	if got := o.numbers(); !strings.HasSuffix(got, "C-2 C-4") || due != strings.Repeat("by ", 10)+"– –" {
+		t.Errorf("sorted by due: %s, %s", got, due)
+	}
 	o.Open("/orders?tab=new")
 	o.Click("#filters summary")
 	o.Click(`#filters input[name="manufacturer"][value="contoso"]`)

@@ -165,7 +165,7 @@ func (a *App) openLog(ctx context.Context, hooks Hooks) error {
 	if hooks.Log != nil {
 		a.store = hooks.Log(store)
 	}
-	return a.openLease(store)
+	return a.openLease(ctx, store)
 }
 
 func (a *App) openReadModel() error {

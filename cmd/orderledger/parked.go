@@ -49,29 +49,11 @@ func (c *cli) listParked(ctx context.Context, limit int) error {
 	if q.WaitFor, err = head(ctx, cl); err != nil {
 		return err
 	}
-	l := listing{columns: parkedColumns}
-	for {
-		q.Limit = maxPage
-		if limit > 0 {
-			q.Limit = min(maxPage, limit-len(l.items))
-		}
+	return printPages(c, parkedColumns, limit, parkedCells, func(cursor string, most int) (page[client.Parked], error) {
+		q.Cursor, q.Limit = cursor, most
 		p, err := cl.Parked(ctx, q)
-		if err != nil {
-			return err
-		}
-		for _, parked := range p.Parked {
-			l.add(parked, parkedCells(parked)...)
-		}
-		if !p.HasMore || len(p.Parked) == 0 {
-			break
-		}
-		if limit > 0 && len(l.items) >= limit {
-			c.note("there are more; --limit 0 lists all")
-			break
-		}
-		q.Cursor = p.NextCursor
-	}
-	return c.print(l)
+		return page[client.Parked]{items: p.Parked, more: p.HasMore, cursor: p.NextCursor}, err
+	})
 }
 
 var parkedColumns = []string{

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/time/rate"
 
@@ -30,14 +31,16 @@ var ErrNoLonger = errors.New("the job's maker may not act any more")
 // DefaultPatience is how long a job of another process is left alone, where several share the log.
 const DefaultPatience = 15 * time.Second
 
-// Config says what a Runner works with. Jobs, Handler and Standing are required.
+// Config says what a Runner works with. Jobs, Handler, Standing and Asked are required.
 type Config struct {
 	Jobs    *Jobs
 	Handler Handler
 	// Standing is an actor as they are now, whose role may have changed since then. Errors: ErrNoLonger, eventstore.ErrUnavailable.
 	Standing func(ctx context.Context, was domain.Actor, then time.Time) (domain.Actor, error)
-	Now      func() time.Time // default time.Now
-	Logger   *slog.Logger     // default slog.Default
+	// Asked names the jobs of which Stripe may still have to answer something: a hint, such as a read model can give.
+	Asked  func(context.Context) ([]string, error)
+	Now    func() time.Time // default time.Now
+	Logger *slog.Logger     // default slog.Default
 	// Patience is how long nothing may have been heard of a job before a process goes on with it that did not make it: where several
 	// processes share the log, another one may be at it. Zero: at once. Two that are at one job do no act twice.
 	Patience time.Duration
@@ -76,8 +79,8 @@ type Runner struct {
 
 // NewRunner returns a Runner that does nothing until Run.
 func NewRunner(c Config) (*Runner, error) {
-	if c.Jobs == nil || c.Handler == nil || c.Standing == nil {
-		return nil, errors.New("jobs: jobs, a handler and who is who are required")
+	if c.Jobs == nil || c.Handler == nil || c.Standing == nil || c.Asked == nil {
+		return nil, errors.New("jobs: jobs, a handler, who is who and what Stripe was asked are required")
 	}
 	c = c.withDefaults()
 	return &Runner{
@@ -117,6 +120,7 @@ func (r *Runner) wake() {
 func (r *Runner) Run(ctx context.Context) error {
 	var running sync.WaitGroup
 	defer running.Wait()
+	running.Go(func() { r.settle(ctx) })
 	tick := time.NewTicker(r.cfg.Poll)
 	defer tick.Stop()
 	for {
@@ -181,18 +185,23 @@ func (r *Runner) next(ctx context.Context) ([]Job, error) {
 			r.cfg.Logger.Warn("jobs: one can't be read now", "job", id, "error", err)
 			continue
 		}
-		r.mu.Lock()
-		mine := r.mine[id]
-		if j.State() != Open {
-			delete(r.mine, id)
-		}
-		r.mu.Unlock()
-		if j.State() == Open && (mine || r.cfg.Now().Sub(j.Changed) >= r.cfg.Patience) {
+		if r.mayTake(j) && j.State() == Open {
 			jobs = append(jobs, j)
 		}
 	}
 	slices.SortFunc(jobs, oldest)
 	return jobs, nil
+}
+
+// mayTake says whether a job is this process's to go on with: it made it, or nothing was heard of it for a while.
+func (r *Runner) mayTake(j Job) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	mine := r.mine[j.ID]
+	if j.State() != Open && j.Asked() == 0 {
+		delete(r.mine, j.ID)
+	}
+	return mine || r.cfg.Now().Sub(j.Changed) >= r.cfg.Patience
 }
 
 // work does what is left of a job. What was done is recorded even when the job was cancelled meanwhile, and when the program stops.
@@ -267,7 +276,7 @@ func (r *Runner) try(ctx context.Context, j Job, i int) (eventstore.JobResult, e
 		return result, err
 	}
 	c := commands.Request{
-		OrderID: item.OrderID, Command: command, CommandID: commands.CommandID(j.Maker.ID, "job "+j.ID+" "+item.OrderID.String()),
+		OrderID: item.OrderID, Command: command, CommandID: j.command(i),
 		RequestHash: request, Actor: actor, CorrelationID: eventstore.JobStream(j.ID), CausationID: j.made,
 	}
 	if j.Verb == domain.VerbShip { // it may move money, and it ships what somebody looked at
@@ -275,6 +284,11 @@ func (r *Runner) try(ctx context.Context, j Job, i int) (eventstore.JobResult, e
 	}
 	res, err := r.cfg.Handler.Handle(ctx, c)
 	return r.judge(ctx, j, result, res, err)
+}
+
+// command is the id of a job's act on one of its orders.
+func (j Job) command(i int) uuid.UUID {
+	return commands.CommandID(j.Maker.ID, "job "+j.ID+" "+j.Items[i].OrderID.String())
 }
 
 func commandOf(verb domain.Verb, item eventstore.JobItem) domain.Command {

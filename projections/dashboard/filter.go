@@ -157,7 +157,7 @@ func (f *filter) order() string {
 	case f.Sort != "":
 		return f.Sort
 	case f.half() == string(domain.StatusPlaced):
-		return "confirm_by"
+		return dueColumn
 	case f.Tab == string(domain.TabNew):
 		return "status"
 	}

@@ -72,8 +72,9 @@ type row struct {
 	Clerk string // how far it is, for a clerk
 	Link  string
 	Gone  string
-	Late  bool // it was to be accepted by now
-	Picks bool // it can be chosen
+	Due   time.Time // until when it is to be accepted; zero: it needs not be
+	Late  bool      // it was to be accepted by now
+	Picks bool      // it can be chosen
 }
 
 // half is one of the parts of New.
@@ -116,8 +117,11 @@ type listPage struct {
 
 var columnTexts = map[string]string{
 	"order_number": "Order", "customer": "Customer", "placed_at": "Placed", "manufacturer": "Manufacturer",
-	"total": "Total", "payment": "Payment", "status": "Status", "confirm_by": "Due",
+	"total": "Total", "payment": "Payment", "status": "Status", dueColumn: "Due",
 }
+
+// dueColumn is what the column Due is sorted by.
+const dueColumn = "confirm_by"
 
 // tickable bounds how many manufacturers are offered to be ticked; of more, one is typed.
 const tickable = 40
@@ -206,6 +210,7 @@ func (p *listPage) choices(c projections.Choices) {
 		p.Sorts = append(p.Sorts, tick(column, columnTexts[column], []string{p.Filter.Sort}),
 			tick("-"+column, columnTexts[column]+", descending", []string{p.Filter.Sort}))
 	}
+	p.Sorts = slices.DeleteFunc(p.Sorts, func(s box) bool { return s.Value == "-"+dueColumn && !s.Ticked })
 }
 
 // clerkWords is a status in a clerk's words.
@@ -222,7 +227,8 @@ func (b *dashboard) row(o domain.Order, q projections.Query, picks bool) row {
 	if o.Tab() == domain.TabNew && o.AcceptedAt == nil {
 		w.Link = "Review"
 	}
-	w.Late = o.AcceptedAt == nil && o.CancelledAt == nil && !o.Confirm.By.IsZero() && !now.Before(o.Confirm.By)
+	w.Due = o.Due()
+	w.Late = !w.Due.IsZero() && !now.Before(w.Due)
 	if !q.Fits(o, now) {
 		w.Gone = "not in this list any more"
 		if q.Tab != "" && o.Tab() != q.Tab {
@@ -291,6 +297,8 @@ func headings(f filter) []heading {
 		switch {
 		case c == by && descending:
 			h.Sorted = "descending"
+		case c == by && c == dueColumn: // the other way round it would begin with all that is not due at all
+			h.Sorted, h.URL = "ascending", f.url("sort", "")
 		case c == by:
 			h.Sorted, h.URL = "ascending", f.url("sort", "-"+c)
 		}
@@ -302,7 +310,7 @@ func headings(f filter) []heading {
 // review leads to the order that is to be looked at next: of those that nobody has accepted, the one that is due first.
 func (b *dashboard) review(w http.ResponseWriter, r *http.Request) error {
 	found, err := b.Reader.List(r.Context(), projections.Query{
-		Tab: domain.TabNew, Status: []domain.Status{domain.StatusPlaced}, Sort: "confirm_by", Limit: 1,
+		Tab: domain.TabNew, Status: []domain.Status{domain.StatusPlaced}, Sort: dueColumn, Limit: 1,
 	})
 	if err != nil {
 		return err

@@ -321,6 +321,7 @@ func (b *writer) store(ctx context.Context, t *touched) error {
 		return err
 	}
 	dueFrom, dueBy, expiring, parked, owed := times(o)
+	moved := t.was.n != 0 && dueKey(o) != dueKey(t.was.order)
 	switch {
 	case t.was.n == 0:
 		b.lastN++
@@ -328,7 +329,7 @@ func (b *writer) store(ctx context.Context, t *touched) error {
 		err = b.exec(ctx, `INSERT INTO orders (n, id, facet, order_number, customer, placed_at, total, confirm_by, customer_id,
 			due_from, due_by, expiring_from, parked_at, owed_at, terms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			t.was.n, o.ID[:], facet, numberKey(o.OrderNumber), customerKey(o.Personal.Customer), instant(o.PlacedAt), o.Total,
-			instant(o.Confirm.By), o.Personal.Customer.ID, dueFrom, dueBy, expiring, parked, owed, t.terms)
+			dueKey(o), o.Personal.Customer.ID, dueFrom, dueBy, expiring, parked, owed, t.terms)
 		b.counts[facet]++
 	case t.was.facet == facet: // leaves the indexes on facet alone
 		err = b.exec(ctx, `UPDATE orders SET due_from = ?, due_by = ?, expiring_from = ?, parked_at = ?, owed_at = ?, terms = ? WHERE n = ?`,
@@ -340,6 +341,9 @@ func (b *writer) store(ctx context.Context, t *touched) error {
 		b.counts[facet]++
 	}
 	t.was.facet = facet
+	if err == nil && moved {
+		err = b.exec(ctx, `UPDATE orders SET confirm_by = ? WHERE n = ?`, dueKey(o), t.was.n)
+	}
 	if err == nil {
 		err = b.exec(ctx, `INSERT OR REPLACE INTO docs VALUES (?, ?)`, t.was.n, t.doc)
 	}

@@ -43,7 +43,7 @@ type lister struct {
 
 // List implements projections.Reader. What is equal in the sorted column stands in the order of its arrival in the log.
 // Payment and status sort as they follow each other in a lifecycle, order numbers by the numbers in them, customers and
-// numbers whatever their case and accents.
+// numbers whatever their case and accents. By confirm_by, orders that nobody has to accept any more are behind all others.
 func (d *DB) List(ctx context.Context, q projections.Query) (projections.Page, error) {
 	parsed, err := parse(q, d.now())
 	if err != nil {

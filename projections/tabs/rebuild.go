@@ -181,7 +181,7 @@ var comparisons = []string{
 	`SELECT 'name-' || key || '-' || lower(hex(id)) AS name, '' FROM names JOIN orders USING (n) ORDER BY name`,
 	`SELECT 'token-' || id, json_array(name, role, created, revoked) FROM tokens ORDER BY id`,
 	`SELECT 'pace-' || slot || '-' || what || '-' || mark AS name, json_array(n, amount) FROM pace WHERE n <> 0 OR amount <> 0 ORDER BY name`,
-	`SELECT 'job-' || id, json_array(maker, verb, orders, retry_of, made, planned, done, failed, ended) FROM jobs ORDER BY id`,
+	`SELECT 'job-' || id, json_array(maker, verb, orders, retry_of, made, planned, done, failed, asked, ended) FROM jobs ORDER BY id`,
 	`SELECT 'view-' || id, json_array(owner, name, query, shared) FROM views ORDER BY id`,
 	`SELECT stream, json_array(view) FROM homes ORDER BY stream`,
 	`SELECT 'tab-' || tab, json_array(sum(orders)) FROM facets GROUP BY tab HAVING sum(orders) > 0 ORDER BY tab`,

@@ -2,7 +2,7 @@ package tabs
 
 // form names what the file's contents mean: the tables, the stored form of orders, facets and folded terms. A file of another form is
 // thrown away. Change it whenever any of them changes, domain.Order included.
-const form = "orderledger tabs 8"
+const form = "orderledger tabs 10"
 
 const tables = `
 CREATE TABLE meta (form TEXT NOT NULL, checkpoint INTEGER NOT NULL, bulk INTEGER NOT NULL, before INTEGER NOT NULL, event BLOB);
@@ -24,9 +24,11 @@ CREATE TABLE names (key INTEGER NOT NULL, n INTEGER NOT NULL);
 CREATE TABLE lost_names (key INTEGER NOT NULL, n INTEGER NOT NULL, through INTEGER NOT NULL);
 CREATE TABLE tokens (id TEXT PRIMARY KEY, name TEXT NOT NULL, role TEXT NOT NULL, created INTEGER NOT NULL, revoked INTEGER) WITHOUT ROWID;
 CREATE TABLE jobs (id TEXT PRIMARY KEY, maker TEXT NOT NULL, verb TEXT NOT NULL, orders INTEGER NOT NULL, retry_of TEXT NOT NULL,
-	made INTEGER NOT NULL, planned INTEGER NOT NULL, done INTEGER NOT NULL, failed INTEGER NOT NULL, ended INTEGER NOT NULL) WITHOUT ROWID;
+	made INTEGER NOT NULL, planned INTEGER NOT NULL, done INTEGER NOT NULL, failed INTEGER NOT NULL, asked INTEGER NOT NULL,
+	ended INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX jobs_by_made ON jobs (made, id);
 CREATE INDEX jobs_open ON jobs (made) WHERE planned = orders AND done < orders AND NOT ended;
+CREATE INDEX jobs_asked ON jobs (made) WHERE planned = orders AND asked > 0;
 CREATE TABLE views (id TEXT PRIMARY KEY, owner TEXT NOT NULL, name TEXT NOT NULL, query TEXT NOT NULL, shared INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE homes (stream TEXT PRIMARY KEY, view TEXT NOT NULL) WITHOUT ROWID;
 CREATE VIRTUAL TABLE words USING fts5(terms, content='', contentless_delete=1, detail=none, prefix='1 2 3 4',

@@ -47,7 +47,7 @@ func (l *Log) Truncate(commit uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	all := l.records
-	l.records, l.streams, l.size = nil, map[string][]*record{}, commit
+	l.records, l.streams, l.size, l.recent = nil, map[string][]*record{}, commit, recent{}
 	for _, r := range all {
 		if r.at.Commit < commit {
 			l.records = append(l.records, r)

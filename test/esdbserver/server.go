@@ -80,6 +80,9 @@ func (n *Node) Restart() {
 		n.t.Fatalf("esdbserver: %v", err)
 	}
 	n.address = l.Addr().String()
+	if n.leader() == n || n.leader() == nil {
+		n.Log.forget()
+	}
 	opts := []grpc.ServerOption{
 		grpc.ChainUnaryInterceptor(n.guardUnary, n.Faults.unary),
 		grpc.ChainStreamInterceptor(n.guardStream, n.Faults.stream),

@@ -92,7 +92,7 @@ func (s *service) Append(call streams.Streams_AppendServer) error {
 	if stream == "" {
 		return status.Error(codes.InvalidArgument, "a stream needs a name")
 	}
-	revision, at, err := s.node.Log.append(stream, want, events)
+	w, err := s.node.Log.append(stream, want, events)
 	var wrong *wrongVersion
 	switch {
 	case errors.As(err, &wrong):
@@ -102,12 +102,16 @@ func (s *service) Append(call streams.Streams_AppendServer) error {
 		call.SetTrailer(trailer)
 		return err
 	}
-	return call.SendAndClose(&streams.AppendResp{Result: &streams.AppendResp_Success_{Success: &streams.AppendResp_Success{
-		CurrentRevisionOption: &streams.AppendResp_Success_CurrentRevision{CurrentRevision: revision},
+	success := &streams.AppendResp_Success{
+		CurrentRevisionOption: &streams.AppendResp_Success_CurrentRevision{CurrentRevision: w.revision},
 		PositionOption: &streams.AppendResp_Success_Position{
-			Position: &streams.AppendResp_Position{CommitPosition: at.Commit, PreparePosition: at.Prepare},
+			Position: &streams.AppendResp_Position{CommitPosition: w.at.Commit, PreparePosition: w.at.Prepare},
 		},
-	}}})
+	}
+	if w.nowhere {
+		success.PositionOption = &streams.AppendResp_Success_NoPosition{NoPosition: &shared.Empty{}}
+	}
+	return call.SendAndClose(&streams.AppendResp{Result: &streams.AppendResp_Success_{Success: success}})
 }
 
 func wrongAnswer(w *wrongVersion, o *streams.AppendReq_Options) *streams.AppendResp {

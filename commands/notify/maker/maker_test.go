@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/orderledger/orderledger/commands/follow/followtest"
 	"github.com/orderledger/orderledger/commands/manufacturer"
 	"github.com/orderledger/orderledger/commands/notify/maker"
 	"github.com/orderledger/orderledger/domain"
@@ -177,16 +178,16 @@ func TestMonthOfCrashes(t *testing.T) {
 func liveAMonth(w *world, steps int) (ids []uuid.UUID, lives int) {
 	dir, names := w.t.TempDir(), []string{"acme", "contoso", "fabrikam"}
 	var p *process
-	var f *fate
+	var f *followtest.Fate
 	away := 0
 	begin := func(steps int) {
 		lives++
-		f = &fate{left: steps}
+		f = followtest.DieAt(steps)
 		kind := w.kind()
 		lane := *kind.Lane
 		lane.Channel = mortalChannel{lane.Channel, f}
 		kind.Lane = &lane
-		p = w.start(mortalLog{w.log, f}, kind, dir)
+		p = w.start(followtest.Log{Store: w.log, Fate: f}, kind, dir)
 	}
 	begin(steps + 2) // the first appends of which it tells
 	for hour := range 30 * 24 {
@@ -206,7 +207,7 @@ func liveAMonth(w *world, steps int) (ids []uuid.UUID, lives int) {
 			if away--; away == 0 {
 				begin(steps)
 			}
-		case f.isDead():
+		case f.Dead():
 			if p != nil {
 				p.stop()
 			}

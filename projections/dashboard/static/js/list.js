@@ -105,7 +105,7 @@
   // A job tells how far it is.
   const follow = () => {
     const box = $('#job');
-    if (!box || box.dataset.open !== 'true') return;
+    if (!box || (box.dataset.open !== 'true' && box.dataset.waits === '0')) return;
     setTimeout(async () => {
       try {
         if (!document.hidden && !Ledger.paused) {
@@ -113,18 +113,17 @@
           const fresh = document.createElement('template');
           if (answer.ok) fresh.innerHTML = await answer.text();
           const now = $('section.job', fresh.content);
-          if (now && (now.dataset.done !== box.dataset.done || now.dataset.open !== box.dataset.open)) {
+          if (now && ['done', 'open', 'waits'].some((name) => now.dataset[name] !== box.dataset[name])) {
             const focus = box.contains(document.activeElement) && document.activeElement.closest('form')?.getAttribute('action');
             box.replaceChildren(fresh.content);
-            box.dataset.done = now.dataset.done;
-            box.dataset.open = now.dataset.open;
+            Object.assign(box.dataset, now.dataset);
             if (focus) ($('form[action="' + focus + '"] button', box) || $('form button', box) || $('#main')).focus();
-            if (now.dataset.open !== 'true') Ledger.announce('The job is over.');
+            if (now.dataset.open !== 'true') Ledger.announce(now.dataset.waits === '0' ? 'The job is over.' : 'The job waits for Stripe.');
           }
         }
       } catch { /* the next time */ }
       follow();
-    }, 700);
+    }, box.dataset.open === 'true' ? 700 : 2000);
   };
 
   // The palette: what is typed narrows the goals, and finds orders.
