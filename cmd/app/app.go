@@ -63,6 +63,7 @@ type App struct {
 	telling   telling
 	nats      natsLink
 	lease     *lease.Lease
+	room      room
 	live      *dashboard.Live
 	sessions  *signin.Sessions
 	listener  net.Listener
@@ -105,6 +106,7 @@ func New(ctx context.Context, c Config, out io.Writer, hooks Hooks) (_ *App, err
 	if err := a.openLog(ctx, hooks); err != nil {
 		return nil, err
 	}
+	a.openRoom()
 	payments, err := a.openPayments(ctx, hooks)
 	if err != nil {
 		return nil, err

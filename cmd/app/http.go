@@ -216,6 +216,9 @@ func (a *App) Ready(ctx context.Context) []string {
 	if _, err := a.store.Head(ctx); err != nil {
 		reasons = append(reasons, "log: "+err.Error())
 	}
+	if err := a.room.ready(); err != nil {
+		reasons = append(reasons, "data folder: "+err.Error())
+	}
 	if err := a.projector.Ready(); err != nil {
 		reasons = append(reasons, "projections: "+err.Error())
 	}

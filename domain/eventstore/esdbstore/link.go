@@ -1,6 +1,7 @@
 package esdbstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -130,6 +131,13 @@ func (l *link) answer(a *ask) {
 		}
 	}
 	close(a.done)
+}
+
+// reached says whether a server answered when one was last asked.
+func (l *link) reached() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return !l.lost
 }
 
 // call makes one call to the server's leader.
@@ -266,10 +274,16 @@ func pause(ctx context.Context, attempt int) error {
 
 // patiently repeats a question until it is answered, refused, or the time is over; then it returns why there was no answer.
 func patiently[T any](ctx context.Context, question func(context.Context) (T, error)) (T, error) {
+	var said error // by the server, or by the network: it tells more than that the time is over
 	for attempt := 0; ; attempt++ {
 		limited, cancel := context.WithTimeout(ctx, askPatience)
 		value, err := question(limited)
 		cancel()
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = cmp.Or(said, err)
+		} else {
+			said = err
+		}
 		if !open(err) || pause(ctx, attempt) != nil {
 			return value, err
 		}
