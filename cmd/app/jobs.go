@@ -26,7 +26,7 @@ func (a *App) openJobs() (err error) {
 		}
 		return ids, err
 	})
-	c := bulk.Config{Jobs: a.jobs.jobs, Handler: a.handler, Standing: a.standing, Now: a.now, Logger: a.log}
+	c := bulk.Config{Jobs: a.jobs.jobs, Handler: a.handler, Standing: a.standing, Logger: a.log}
 	if !a.alone() {
 		c.Patience = bulk.DefaultPatience
 	}

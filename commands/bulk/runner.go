@@ -36,10 +36,10 @@ type Config struct {
 	Handler Handler
 	// Standing is an actor as they are now, whose role may have changed since then. Errors: ErrNoLonger, eventstore.ErrUnavailable.
 	Standing func(ctx context.Context, was domain.Actor, then time.Time) (domain.Actor, error)
-	Now      func() time.Time // default time.Now
-	Logger   *slog.Logger     // default slog.Default
-	// Patience is how long nothing may have been heard of a job before a process goes on with it that did not make it: where several
-	// processes share the log, another one may be at it. Zero: at once. Two that are at one job do no act twice.
+	Logger   *slog.Logger // default slog.Default
+	// Patience is how long a process must have seen a job stand still before it goes on with one that it did not make: where several
+	// processes share the log, another one may be at it. It goes by this process's own clock alone. Zero: at once. Two that are at one
+	// job do no act twice.
 	Patience time.Duration
 	// Rate bounds the acts a second, of all jobs of this process, so that people's own commands don't wait; default 200.
 	Rate float64
@@ -51,9 +51,6 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
-	if c.Now == nil {
-		c.Now = time.Now
-	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
@@ -69,9 +66,16 @@ type Runner struct {
 	limit *rate.Limiter
 	woken chan struct{}
 
-	mu   sync.Mutex
-	mine map[string]bool               // made by this process
-	busy map[string]context.CancelFunc // under way here
+	mu    sync.Mutex
+	mine  map[string]bool               // made by this process
+	busy  map[string]context.CancelFunc // under way here
+	still map[string]still              // how open jobs were seen; Run's alone
+}
+
+// still is a job as it was seen, and since when it stands so.
+type still struct {
+	at    eventstore.Revision
+	since time.Time
 }
 
 // NewRunner returns a Runner that does nothing until Run.
@@ -82,7 +86,7 @@ func NewRunner(c Config) (*Runner, error) {
 	c = c.withDefaults()
 	return &Runner{
 		cfg: c, limit: rate.NewLimiter(rate.Limit(c.Rate), c.Workers), woken: make(chan struct{}, 1),
-		mine: map[string]bool{}, busy: map[string]context.CancelFunc{},
+		mine: map[string]bool{}, busy: map[string]context.CancelFunc{}, still: map[string]still{},
 	}, nil
 }
 
@@ -175,10 +179,14 @@ func (r *Runner) next(ctx context.Context) ([]Job, error) {
 	}
 	r.mu.Unlock()
 	var jobs []Job
+	seen := map[string]still{}
 	for _, id := range ids {
 		j, err := r.cfg.Jobs.Read(ctx, id)
 		if err != nil { // the others are not held up by it
 			r.cfg.Logger.Warn("jobs: one can't be read now", "job", id, "error", err)
+			if was, known := r.still[id]; known {
+				seen[id] = was
+			}
 			continue
 		}
 		r.mu.Lock()
@@ -187,10 +195,19 @@ func (r *Runner) next(ctx context.Context) ([]Job, error) {
 			delete(r.mine, id)
 		}
 		r.mu.Unlock()
-		if j.State() == Open && (mine || r.cfg.Now().Sub(j.Changed) >= r.cfg.Patience) {
+		if j.State() != Open {
+			continue
+		}
+		was, known := r.still[id]
+		if !known || was.at != j.revision {
+			was = still{j.revision, time.Now()}
+		}
+		seen[id] = was
+		if mine || time.Since(was.since) >= r.cfg.Patience {
 			jobs = append(jobs, j)
 		}
 	}
+	r.still = seen
 	slices.SortFunc(jobs, oldest)
 	return jobs, nil
 }
