@@ -49,7 +49,7 @@ func (a *App) newServer() *http.Server {
 func (a *App) routes(stopping <-chan struct{}) http.Handler {
 	apiMux := http.NewServeMux()
 	description := a.register(apiMux, stopping)
-	auth := commandapi.Auth{Tokens: a.tokens, Sessions: a.sessions, ForbidAnonymous: a.config.NoAnonymous, Log: a.log}
+	auth := commandapi.Auth{Tokens: a.tokens, Sessions: a.sessions, ForbidAnonymous: a.config.NoAnonymous, Log: a.log, Watch: a.watch}
 	limit := func(refuse commandapi.Refuse) func(http.Handler) http.Handler {
 		return commandapi.RateLimit(a.config.RateLimit, int(a.config.RateLimit), refuse)
 	}
@@ -61,7 +61,7 @@ func (a *App) routes(stopping <-chan struct{}) http.Handler {
 	people.Refuse = a.refusePage()
 	pages := commandapi.Authenticate(people)(limit(people.Refuse)(a.pages()))
 	anybody := people
-	anybody.Optional = true
+	anybody.Optional, anybody.Watch = true, nil
 	signIn := commandapi.Authenticate(anybody)(limit(people.Refuse)(dashboard.SignIn(a.pageDeps())))
 
 	root := http.NewServeMux()

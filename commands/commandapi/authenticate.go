@@ -38,6 +38,8 @@ type Auth struct {
 	Log *slog.Logger
 	// Refuse answers who is not let in; nil writes the problem.
 	Refuse Refuse
+	// Watch ends answers that go on when who gets them may not have them any more; nil: they go on.
+	Watch *Watch
 }
 
 // Refuse answers a request that is refused before anything looks at what it asks.
@@ -78,7 +80,12 @@ func Authenticate(a Auth) func(http.Handler) http.Handler {
 				a.Refuse.answer(w, r, Answer(r.Context(), log, err))
 				return
 			}
-			next.ServeHTTP(w, r.WithContext(domain.WithActor(r.Context(), actor)))
+			r = r.WithContext(domain.WithActor(r.Context(), actor))
+			if a.Watch != nil && r.Method == http.MethodGet { // what changes something was let in, and is done in a moment
+				a.Watch.serve(a, w, r, next)
+				return
+			}
+			next.ServeHTTP(w, r)
 		})
 	}
 }

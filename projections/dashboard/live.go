@@ -37,13 +37,11 @@ const (
 	farBehind  = 10_000                 // events behind at which nothing is followed yet: the read model is being filled
 )
 
-// LiveDeps is what Live is made of. All but Still and Logger are required.
+// LiveDeps is what Live is made of. All but Logger are required.
 type LiveDeps struct {
 	Follow func(after eventstore.Position) queryapi.Follower
 	Status func(context.Context) (projections.Status, error) // of the read model's projector
 	Counts func(context.Context) (projections.Counts, error)
-	// Still says whether who asked for a stream may still have it; it is asked with every sign of life. Nil: yes.
-	Still func(*http.Request) bool
 	// Done, when closed, ends the streams, so that the server can stop.
 	Done   <-chan struct{}
 	Logger *slog.Logger
@@ -419,9 +417,6 @@ func (l *Live) serve(w http.ResponseWriter, r *http.Request) error {
 		select {
 		case <-wake:
 		case <-beats.C:
-			if l.Still != nil && !l.Still(r) {
-				return nil
-			}
 			if send([]byte("event: beat\ndata:\n\n")) != nil {
 				return nil
 			}

@@ -397,22 +397,6 @@ func TestLiveWaitsForAReadModelThatIsFilled(t *testing.T) {
 }
 
 // Who may not look any more is told nothing more.
-func TestLiveEndsWithTheSession(t *testing.T) {
-	alive(t, func(t *testing.T, _ *model, live *dashboard.Live) {
-		var over atomic.Bool
-		live.Still = func(*http.Request) bool { return !over.Load() }
-		page := hear(t, live, "")
-		page.next()
-		time.Sleep(time.Minute)
-		over.Store(true)
-		begin := time.Now()
-		<-page.ended
-		if took := time.Since(begin); took > 15*time.Second {
-			t.Errorf("ended after %s", took)
-		}
-	})
-}
-
 func TestLiveGoesOnAfterAFault(t *testing.T) {
 	alive(t, func(t *testing.T, m *model, live *dashboard.Live) {
 		page := hear(t, live, "")
