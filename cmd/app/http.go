@@ -155,6 +155,10 @@ func (a *App) problem(err error) error {
 		return commandapi.BadQuery(domain.Violation{Field: query.Parameter, Code: domain.BadValue, Message: query.Why})
 	case errors.Is(err, queryapi.ErrForbidden):
 		return commandapi.From(commandapi.ErrForbidden)
+	case errors.Is(err, queryapi.ErrYourStreams):
+		p := commandapi.New(http.StatusTooManyRequests, commandapi.CodeRateLimited, sentence(err))
+		p.RetryAfter = 10 * time.Second
+		return p
 	case errors.Is(err, queryapi.ErrBehind), errors.Is(err, queryapi.ErrTooManyStreams), errors.Is(err, projections.ErrStopped),
 		errors.Is(err, projections.ErrCatchingUp):
 		p := commandapi.New(http.StatusServiceUnavailable, commandapi.CodeUnavailable, err.Error())
@@ -162,6 +166,12 @@ func (a *App) problem(err error) error {
 		return p
 	}
 	return commandapi.Answer(context.Background(), a.log, err)
+}
+
+// sentence is an error's text as one.
+func sentence(err error) string {
+	text := err.Error()
+	return strings.ToUpper(text[:1]) + text[1:] + "."
 }
 
 type storeAnswer struct {

@@ -91,11 +91,12 @@ func asTable(ctx context.Context, a *api, name string, columns []string, read fu
 	if err != nil {
 		return nil, err
 	}
-	if _, err := a.open(ctx, nil); err != nil {
+	_, release, err := a.open(ctx, nil)
+	if err != nil {
 		return nil, err
 	}
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
-		defer a.release()
+		defer release()
 		hc.SetHeader("Content-Type", typeCSV+"; charset=utf-8; header=present")
 		hc.SetHeader("Content-Disposition", fmt.Sprintf(`attachment; filename="%s-%s.csv"`, name, a.Now().UTC().Format(time.DateOnly)))
 		hc.SetHeader("Cache-Control", "no-store")
