@@ -242,7 +242,7 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	if err == nil {
 		served = true
-		go func() { serving <- a.server.Serve(a.listener) }()
+		go func() { serving <- a.server.Serve(boundedBy(a.listener, maxConnections)) }()
 		close(a.serving)
 		a.log.Info("the ledger is open", "url", a.URL(), "store", PublicStore(a.config.Store), "durability", a.config.Durability, "stripe", a.config.Stripe)
 		select {

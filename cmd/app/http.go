@@ -30,6 +30,9 @@ import (
 // Version is the program's version, as /openapi.json and `version` say it.
 const Version = "0.1.0"
 
+// answerWithin bounds an answer and the time that its reader takes for it. What streams sets bounds of its own, anew for each part.
+const answerWithin = commandapi.MaxWait + time.Minute
+
 func (a *App) newServer() *http.Server {
 	stopping := make(chan struct{})
 	a.live = a.newLive(stopping)
@@ -37,6 +40,7 @@ func (a *App) newServer() *http.Server {
 		Handler:           a.routes(stopping),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       time.Minute,
+		WriteTimeout:      answerWithin,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(a.log.Handler(), slog.LevelWarn),
@@ -49,7 +53,7 @@ func (a *App) newServer() *http.Server {
 func (a *App) routes(stopping <-chan struct{}) http.Handler {
 	apiMux := http.NewServeMux()
 	description := a.register(apiMux, stopping)
-	auth := commandapi.Auth{Tokens: a.tokens, Sessions: a.sessions, ForbidAnonymous: a.config.NoAnonymous, Log: a.log, Watch: a.watch}
+	auth := commandapi.Auth{Tokens: a.tokens, Sessions: a.sessions, ForbidAnonymous: a.config.NoAnonymous, Log: a.log, Strangers: commandapi.NewStrangers(), Watch: a.watch}
 	limit := func(refuse commandapi.Refuse) func(http.Handler) http.Handler {
 		return commandapi.RateLimit(a.config.RateLimit, int(a.config.RateLimit), refuse)
 	}

@@ -38,6 +38,8 @@ type Auth struct {
 	Log *slog.Logger
 	// Refuse answers who is not let in; nil writes the problem.
 	Refuse Refuse
+	// Strangers bounds how often tokens are tried; nil: as often as somebody likes.
+	Strangers *Strangers
 	// Watch ends answers that go on when who gets them may not have them any more; nil: they go on.
 	Watch *Watch
 }
@@ -72,7 +74,12 @@ func Authenticate(a Auth) func(http.Handler) http.Handler {
 				a.Refuse.answer(w, r, New(http.StatusForbidden, CodeForbidden, "Requests from pages of another origin are refused."))
 				return
 			}
+			if !a.Strangers.mayTry(r) {
+				a.Refuse.answer(w, r, tooManyTries())
+				return
+			}
 			actor, err := a.actor(r)
+			a.Strangers.tried(r, err)
 			if err != nil && a.Optional {
 				actor, err = domain.Actor{}, nil
 			}

@@ -2,6 +2,7 @@ package commandapi_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"sync"
@@ -98,5 +99,47 @@ func TestAnswersEndWithTheToken(t *testing.T) {
 		tokens.set(access.ErrUnauthenticated)
 		watch.Look()
 		time.Sleep(time.Minute)
+	})
+}
+
+// Tokens are not tried one after the other; who is known is not held up by those who try, though they come from the same address.
+func TestStrangersCannotTryForEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tokens := &holders{}
+		h := commandapi.Authenticate(commandapi.Auth{Tokens: tokens, Strangers: commandapi.NewStrangers()})(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+		ask := func(token, from string, err error) *httptest.ResponseRecorder {
+			tokens.set(err)
+			r := httptest.NewRequest(http.MethodPost, "/", nil)
+			r.RemoteAddr = from
+			r.Header.Set("Authorization", "Bearer "+token)
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			return w
+		}
+		const here, there = "192.0.2.1:1", "192.0.2.2:1"
+		if w := ask("good", here, nil); w.Code != http.StatusOK {
+			t.Fatalf("%d", w.Code)
+		}
+		tried := 0
+		for ask(fmt.Sprint("bad", tried), here, access.ErrUnauthenticated).Code == http.StatusUnauthorized {
+			tried++
+		}
+		if w := ask("bad", here, nil); w.Code != http.StatusTooManyRequests || w.Header().Get("Retry-After") != "1" || codeIn(w.Body.Bytes()) != "rate_limited" || tried > 200 {
+			t.Errorf("after %d tries: %d %v %s", tried, w.Code, w.Header(), w.Body)
+		}
+		if w := ask("good", here, nil); w.Code != http.StatusOK {
+			t.Errorf("who is known: %d", w.Code)
+		}
+		if w := ask("bad", there, access.ErrUnauthenticated); w.Code != http.StatusUnauthorized {
+			t.Errorf("from elsewhere: %d", w.Code)
+		}
+		ask("good", there, access.ErrUnauthenticated) // it was revoked
+		if w := ask("good", here, nil); w.Code != http.StatusTooManyRequests {
+			t.Errorf("who is known no more: %d", w.Code)
+		}
+		time.Sleep(time.Second)
+		if w := ask("new", here, nil); w.Code != http.StatusOK {
+			t.Errorf("a second later: %d", w.Code)
+		}
 	})
 }
