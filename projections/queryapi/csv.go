@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/negotiation"
@@ -23,9 +24,10 @@ const (
 	typeCSV  = "text/csv"
 )
 
-// Cell keeps a spreadsheet from running what a customer wrote: a cell that begins like a formula is quoted as text.
+// Cell keeps a spreadsheet from running what a customer wrote: a cell that begins like a formula is quoted as text. Some spreadsheets
+// pass over white space before it, and take the wide forms of East Asian scripts for the signs.
 func Cell(s string) string {
-	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) {
+	if s != "" && strings.ContainsRune("\t\r\n", rune(s[0])) || strings.IndexAny(strings.TrimLeftFunc(s, unicode.IsSpace), "=+-@＝＋－＠") == 0 {
 		return "'" + s
 	}
 	return s
