@@ -84,6 +84,7 @@ type copier struct {
 	end      eventstore.Position // of the source, as it began
 	held     eventstore.Position // of the target, as it began
 	atomic   bool
+	ordered  eventstore.OrderedAppender // nil: the target is none
 	back     *reader
 	progress func(done, end eventstore.Position)
 	most     int // events of a batch
@@ -110,6 +111,7 @@ func begin(ctx context.Context, from, to eventstore.Store, o Options) (c *copier
 		return c, targetError(err)
 	}
 	c.held, c.atomic = st.Head, st.AtomicBatches
+	c.ordered, _ = to.(eventstore.OrderedAppender)
 	sub, err := to.Subscribe(ctx, 0)
 	if err != nil {
 		return c, targetError(err)

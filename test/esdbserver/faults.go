@@ -19,11 +19,24 @@ type Faults struct {
 	down        bool
 	hold        chan struct{}
 	before      func(method string)
+	batch       func() BatchFault
 }
+
+// BatchFault is how one append of a batch call fails, while those that follow it are carried out.
+type BatchFault int
+
+// The ways to fail.
+const (
+	NoFault         BatchFault = iota
+	NotReady                   // refused, as a node does that does not lead yet
+	NotReadyLate               // the same, but it is said when the next one has been carried out
+	TimedOutApplied            // carried out, and answered as if nobody knew
+)
 
 var errLost = status.Error(codes.Unavailable, "the connection was cut")
 
-// LoseAppends lets the answers to the next n appends be lost after they were applied.
+// LoseAppends lets the answers to the next n appends be lost after they were applied. With the answer to an append of a batch call the
+// call is lost.
 func (f *Faults) LoseAppends(n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -37,7 +50,7 @@ func (f *Faults) CutRead(after int) {
 	f.cutReads = append(f.cutReads, after)
 }
 
-// Fail answers the next calls of a method (Append, Read, Delete, …), one for each code, with nothing but the code.
+// Fail answers the next calls of a method (Append, BatchAppend, Read, Delete, …), one for each code, with nothing but the code.
 func (f *Faults) Fail(method string, with ...codes.Code) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -68,6 +81,22 @@ func (f *Faults) Hold() (release func()) {
 		}
 		close(gate)
 	})
+}
+
+// Batch decides of each append of a batch call how it fails; nil ends that. It can't do that to a real server.
+func (f *Faults) Batch(decide func() BatchFault) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.batch = decide
+}
+
+func (f *Faults) batchFault() BatchFault {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.batch == nil {
+		return NoFault
+	}
+	return f.batch()
 }
 
 // Before is called at the beginning of each call, with its method; nil ends that.
@@ -140,7 +169,7 @@ func (f *Faults) around(method string, ss grpc.ServerStream, do func(grpc.Server
 	}
 	s := &faulty{ServerStream: ss}
 	switch method {
-	case "Append":
+	case "Append", "BatchAppend":
 		s.send = func() error {
 			f.mu.Lock()
 			defer f.mu.Unlock()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -132,9 +133,10 @@ func connectionString(scheme, hosts string, o Options) string {
 // guard lets in who signs in as the one user, if there is one, and sends away who wants the leader but asks another node.
 func (n *Node) guard(ctx context.Context, method string) (metadata.MD, error) {
 	md, _ := metadata.FromIncomingContext(ctx)
-	if n.options.User != "" && (method == "Read" || method == "Append" || method == "Delete" || method == "Tombstone") &&
+	if n.options.User != "" && slices.Contains([]string{"Read", "Append", "BatchAppend", "Delete", "Tombstone"}, method) &&
 		!strings.HasPrefix(method, "/event_store.client.gossip") {
 		switch given := md.Get("authorization"); {
+		case len(given) == 0 && method == "BatchAppend": // which says so for each append
 		case len(given) == 0:
 			return metadata.Pairs("exception", "access-denied"), status.Error(codes.PermissionDenied, "Access Denied")
 		case given[0] != "Basic "+base64.StdEncoding.EncodeToString([]byte(n.options.User+":"+n.options.Password)):
@@ -192,6 +194,7 @@ func (features) GetSupportedMethods(context.Context, *shared.Empty) (*serverfeat
 		Methods: []*serverfeatures.SupportedMethod{
 			{ServiceName: service, MethodName: "read", Features: []string{"position", "events"}},
 			{ServiceName: service, MethodName: "append"},
+			{ServiceName: service, MethodName: "batchappend", Features: []string{"deadline_duration"}},
 			{ServiceName: service, MethodName: "delete"},
 			{ServiceName: service, MethodName: "tombstone"},
 		},

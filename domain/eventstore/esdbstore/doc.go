@@ -26,7 +26,9 @@
 // the first time, without saying so; so what stands at the event's place is read after each append, and that is what is
 // returned. The same reading settles an answer that was lost, and a refusal. An append may always be repeated.
 //
-// This client has no append to several streams, so a batch is not atomic: see eventstore.Store.
+// The protocol has no append to several streams, so a batch is not atomic: see eventstore.Store. It does have many appends in one call
+// (batch append), which the server carries out one behind the other without answers between them. The client library leaves that out, so
+// AppendInOrder, which copies use, has a connection of its own to the leader.
 //
 // # Reading
 //

@@ -2,6 +2,7 @@ package esdbstore
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
+	"github.com/google/uuid"
 
 	"github.com/orderledger/orderledger/domain/eventstore"
 )
@@ -139,4 +142,15 @@ func undress(stored []byte) []byte {
 		return stored
 	}
 	return append(stored[:i:i], '}')
+}
+
+// structured is a name of two numbers, as the protocol writes ids.
+func structured(most, least int64) *shared.UUID {
+	return &shared.UUID{Value: &shared.UUID_Structured_{Structured: &shared.UUID_Structured{
+		MostSignificantBits: most, LeastSignificantBits: least,
+	}}}
+}
+
+func idOf(id uuid.UUID) *shared.UUID {
+	return structured(int64(binary.BigEndian.Uint64(id[:8])), int64(binary.BigEndian.Uint64(id[8:])))
 }

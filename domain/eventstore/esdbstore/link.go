@@ -23,6 +23,8 @@ const (
 	lookPatience = time.Minute
 	// askPatience bounds one call, which is repeated when there is no answer.
 	askPatience = 4 * time.Second
+	// gossipPatience bounds the question to one node who leads.
+	gossipPatience = time.Second
 )
 
 var (
@@ -214,7 +216,7 @@ func open(err error) bool {
 	if err == nil || errors.As(err, &conflict) {
 		return false
 	}
-	for _, final := range []error{errClosed, errForeign, eventstore.ErrGap, eventstore.ErrTooLarge} {
+	for _, final := range []error{errClosed, errForeign, eventstore.ErrGap, eventstore.ErrTooLarge, eventstore.ErrOrder} {
 		if errors.Is(err, final) {
 			return false
 		}
@@ -227,8 +229,11 @@ func open(err error) bool {
 			return false
 		}
 	}
-	code := status.Code(err)
-	return code != codes.InvalidArgument && code != codes.FailedPrecondition
+	switch status.Code(err) {
+	case codes.InvalidArgument, codes.FailedPrecondition, codes.PermissionDenied, codes.Unauthenticated, codes.Unimplemented:
+		return false
+	}
+	return true
 }
 
 // explain makes an error one of those that a store answers with. ctx is the caller's own.
@@ -241,11 +246,11 @@ func explain(ctx context.Context, err error) error {
 		return ctx.Err()
 	case errors.As(err, &conflict),
 		errors.Is(err, eventstore.ErrUnavailable), errors.Is(err, eventstore.ErrGap), errors.Is(err, eventstore.ErrTooLarge),
-		errors.Is(err, errForeign):
+		errors.Is(err, eventstore.ErrOrder), errors.Is(err, errForeign):
 		return err
-	case is(err, esdb.ErrorCodeUnauthenticated):
+	case is(err, esdb.ErrorCodeUnauthenticated), status.Code(err) == codes.Unauthenticated:
 		return fmt.Errorf("%w: the server does not know the user or the password: %w", eventstore.ErrUnavailable, err)
-	case is(err, esdb.ErrorCodeAccessDenied):
+	case is(err, esdb.ErrorCodeAccessDenied), status.Code(err) == codes.PermissionDenied:
 		return fmt.Errorf("%w: the user may not do this; it must be allowed to read $all, and to read and write the ledger's streams: %w",
 			eventstore.ErrUnavailable, err)
 	}

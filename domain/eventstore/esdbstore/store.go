@@ -13,6 +13,7 @@ type Store struct {
 	link   *link
 	about  eventstore.Status // what doesn't change
 	end    end
+	line   line
 
 	mu       sync.Mutex
 	closed   bool
@@ -71,6 +72,7 @@ func (s *Store) Close() error {
 	close(s.closing)
 	s.mu.Unlock()
 	s.underway.Wait()
+	s.line.drop("")
 	s.link.close()
 	return nil
 }
