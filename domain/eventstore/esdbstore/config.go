@@ -73,7 +73,7 @@ func parse(c Config) (*esdb.Configuration, string, error) {
 }
 
 // Connect opens the log of a ledger, and waits a while for a server that is not there yet. Errors: eventstore.ErrUnavailable when
-// the server can't be reached or refuses the user.
+// the server can't be reached, refuses the user, or is older than 22.6.
 func Connect(ctx context.Context, c Config) (*Store, error) {
 	l, err := newLayout(c.Ledger, c.Categories)
 	if err != nil {

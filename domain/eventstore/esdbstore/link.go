@@ -30,6 +30,7 @@ const (
 var (
 	errClosed = fmt.Errorf("%w: the store is closed", eventstore.ErrUnavailable)
 	errGone   = errors.New("the connection to the server is lost")
+	errTooOld = errors.New("the server is too old")
 )
 
 // link is the connection to the server. The client library finds the node to speak to, and finds another when one fails. But
@@ -113,7 +114,10 @@ func (l *link) asked() (*ask, error) {
 // answer finds the answer to a question.
 func (l *link) answer(a *ask) {
 	defer a.client.calls.Done()
-	_, err := a.client.GetServerVersion()
+	version, err := a.client.GetServerVersion()
+	if err == nil {
+		err = newEnough(version)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.ask, a.err = nil, err
@@ -126,12 +130,30 @@ func (l *link) answer(a *ask) {
 			l.lost = true
 			l.log.Warn("the log can't be reached", "store", l.location, "error", err)
 		}
-		close(a.client.gone)
+		if errors.Is(err, errTooOld) { // its client is a good one
+			a.client.close()
+		} else {
+			close(a.client.gone)
+		}
 		if l.client == a.client {
 			l.client = nil
 		}
 	}
 	close(a.done)
+}
+
+// oldest is the first release whose batch append and server features are as this store uses them. KurrentDB's go on from there: 25.0.
+var oldest = esdb.ServerVersion{Major: 22, Minor: 6}
+
+// newEnough says why a server can't be used. One that is older than 21.10 does not say its version.
+func newEnough(v *esdb.ServerVersion) error {
+	said := fmt.Sprintf("it is version %d.%d.%d", v.Major, v.Minor, v.Patch)
+	if *v == (esdb.ServerVersion{}) {
+		said = "it does not say its version"
+	} else if v.Major > oldest.Major || v.Major == oldest.Major && v.Minor >= oldest.Minor {
+		return nil
+	}
+	return fmt.Errorf("%w: %s; upgrade it to EventStoreDB %d.%d or later, or KurrentDB", errTooOld, said, oldest.Major, oldest.Minor)
 }
 
 // call makes one call to the server's leader.
@@ -216,7 +238,7 @@ func open(err error) bool {
 	if err == nil || errors.As(err, &conflict) {
 		return false
 	}
-	for _, final := range []error{errClosed, errForeign, eventstore.ErrGap, eventstore.ErrTooLarge, eventstore.ErrOrder} {
+	for _, final := range []error{errClosed, errTooOld, errForeign, eventstore.ErrGap, eventstore.ErrTooLarge, eventstore.ErrOrder} {
 		if errors.Is(err, final) {
 			return false
 		}
