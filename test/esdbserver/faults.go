@@ -8,6 +8,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
 )
 
 // Faults make a server's answers fail, as a test tells it. The zero Faults lets everything pass.
@@ -20,6 +22,8 @@ type Faults struct {
 	hold        chan struct{}
 	before      func(method string)
 	batch       func() BatchFault
+	sent        func()
+	checkpoint  func()
 }
 
 // BatchFault is how one append of a batch call fails, while those that follow it are carried out.
@@ -99,6 +103,20 @@ func (f *Faults) batchFault() BatchFault {
 	return f.batch()
 }
 
+// Sent is called for each message that a read or a subscription has sent; nil ends that.
+func (f *Faults) Sent(do func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.sent = do
+}
+
+// Checkpoint is called when a subscription has sent a checkpoint; nil ends that. It can't tell what a real server sends.
+func (f *Faults) Checkpoint(do func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.checkpoint = do
+}
+
 // Before is called at the beginning of each call, with its method; nil ends that.
 func (f *Faults) Before(do func(method string)) {
 	f.mu.Lock()
@@ -137,7 +155,9 @@ func (f *Faults) begin(ctx context.Context, method string) error {
 // faulty is a call under way.
 type faulty struct {
 	grpc.ServerStream
-	send func() error // what becomes of the next message that is sent
+	faults *Faults
+	method string
+	send   func() error // what becomes of the next message that is sent
 }
 
 func (s *faulty) SendMsg(m any) error {
@@ -146,7 +166,24 @@ func (s *faulty) SendMsg(m any) error {
 			return err
 		}
 	}
-	return s.ServerStream.SendMsg(m)
+	if err := s.ServerStream.SendMsg(m); err != nil {
+		return err
+	}
+	s.tell(m)
+	return nil
+}
+
+// tell tells a test what was sent.
+func (s *faulty) tell(m any) {
+	s.faults.mu.Lock()
+	sent, checkpoint := s.faults.sent, s.faults.checkpoint
+	s.faults.mu.Unlock()
+	if sent != nil && s.method == "Read" {
+		sent()
+	}
+	if r, ok := m.(*streams.ReadResp); ok && checkpoint != nil && r.GetCheckpoint() != nil {
+		checkpoint()
+	}
 }
 
 func methodOf(full string) string { return full[strings.LastIndexByte(full, '/')+1:] }
@@ -167,7 +204,7 @@ func (f *Faults) around(method string, ss grpc.ServerStream, do func(grpc.Server
 	if err := f.begin(ss.Context(), method); err != nil {
 		return err
 	}
-	s := &faulty{ServerStream: ss}
+	s := &faulty{ServerStream: ss, faults: f, method: method}
 	switch method {
 	case "Append", "BatchAppend":
 		s.send = func() error {

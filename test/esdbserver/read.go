@@ -126,10 +126,13 @@ func (r *reading) start() (int, error) {
 			return 0, status.Error(codes.InvalidArgument, "The commit position cannot be less than the prepare position")
 		}
 		n, err := r.node.Log.find(p)
-		if err != nil {
-			return 0, status.Error(codes.Unknown, err.Error())
+		switch {
+		case err == nil:
+			return n, nil
+		case strings.HasPrefix(r.node.options.Version, "22."):
+			return 0, status.Error(codes.Unknown, "Unexpected ReadAllResult: Error")
 		}
-		return n, nil
+		return 0, status.Error(codes.InvalidArgument, "Trying to read from an invalid position.")
 	case *streams.ReadReq_Options_AllOptions_End:
 		return r.node.Log.length(), nil
 	}

@@ -17,10 +17,8 @@ import (
 )
 
 const (
-	// patience bounds every act, with all its repetitions. Then the log is unavailable.
+	// patience bounds every act, with all its repetitions: each step of it where it has several. Then the log is unavailable.
 	patience = 10 * time.Second
-	// lookPatience bounds the search for the ledger's last event, which can lie behind many of others: as long as there are answers.
-	lookPatience = time.Minute
 	// askPatience bounds one call, which is repeated when there is no answer.
 	askPatience = 4 * time.Second
 	// gossipPatience bounds the question to one node who leads.

@@ -44,9 +44,7 @@ func (s *Store) Head(ctx context.Context) (eventstore.Position, error) {
 		return 0, err
 	}
 	defer done()
-	limited, cancel := context.WithTimeout(ctx, lookPatience)
-	defer cancel()
-	head, err := s.findHead(limited)
+	head, err := s.findHead(ctx)
 	return head, explain(ctx, err)
 }
 

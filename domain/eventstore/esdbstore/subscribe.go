@@ -31,13 +31,11 @@ var (
 
 // Subscribe implements eventstore.Store.
 func (s *Store) Subscribe(ctx context.Context, after eventstore.Position) (eventstore.Subscription, error) {
-	head, err := s.Head(ctx)
+	done, err := s.begin(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if after > head {
-		return nil, fmt.Errorf("%w: it ends at position %d, before %d", eventstore.ErrGap, head, after)
-	}
+	defer done()
 	sub := &subscription{store: s}
 	if sub.revisions, err = simplelru.NewLRU[string, eventstore.Revision](revisionsKept, nil); err != nil {
 		return nil, err
@@ -210,7 +208,7 @@ func (s *subscription) start(ctx context.Context) error {
 	sub, err := call(limited, s.store.link, func(_ context.Context, c *esdb.Client) (*esdb.Subscription, error) {
 		return c.SubscribeToAll(atLeader(living), esdb.SubscribeToAllOptions{
 			From: from, MaxSearchWindow: checkpointEvery, CheckpointInterval: 1,
-			Filter: &esdb.SubscriptionFilter{Type: esdb.StreamFilterType, Prefixes: s.store.layout.prefixes()},
+			Filter: &esdb.SubscriptionFilter{Type: esdb.StreamFilterType, Prefixes: s.store.layout.prefixes},
 		})
 	})
 	if err != nil {
@@ -218,12 +216,13 @@ func (s *subscription) start(ctx context.Context) error {
 		return err
 	}
 	s.feed = &feed{events: make(chan *esdb.RecordedEvent, ahead), stop: stop, done: make(chan struct{})}
-	go s.feed.read(living, sub)
+	go s.feed.read(living, sub, s.store, s.last.Position)
 	return nil
 }
 
-// read passes on what the server sends until that ends. What it sends beside events tells this store nothing that it needs.
-func (f *feed) read(ctx context.Context, sub *esdb.Subscription) {
+// read passes on what the server sends until that ends. last is the event that it begins behind. How far the server is where it sends
+// none saves the next look for the log's end that way.
+func (f *feed) read(ctx context.Context, sub *esdb.Subscription, store *Store, last eventstore.Position) {
 	defer close(f.done)
 	defer f.stop()
 	for {
@@ -232,11 +231,14 @@ func (f *feed) read(ctx context.Context, sub *esdb.Subscription) {
 		case e.SubscriptionDropped != nil:
 			return
 		case e.EventAppeared != nil && e.EventAppeared.Event != nil:
+			last = eventstore.Position(e.EventAppeared.Event.Position.Commit)
 			select {
 			case f.events <- e.EventAppeared.Event:
 			case <-ctx.Done():
 				return
 			}
+		case e.CheckPointReached != nil:
+			store.end.passed(last, e.CheckPointReached.Commit-1) // one that is there may be the next to come
 		}
 	}
 }

@@ -2,6 +2,7 @@ package esdbstore_test
 
 import (
 	"errors"
+	"log/slog"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -22,7 +23,7 @@ func TestOldServersAreRefused(t *testing.T) {
 		node := esdbserver.Start(t, esdbserver.Options{Version: version})
 		var asked atomic.Int64
 		node.Faults.Before(func(string) { asked.Add(1) })
-		s, err := esdbstore.Connect(t.Context(), esdbstore.Config{URL: node.URL(), Ledger: "shop"})
+		s, err := esdbstore.Connect(t.Context(), esdbstore.Config{URL: node.URL(), Ledger: "shop", Logger: slog.New(slog.NewTextHandler(t.Output(), nil))})
 		switch {
 		case want == "" && err != nil:
 			t.Errorf("%s: %v", version, err)
