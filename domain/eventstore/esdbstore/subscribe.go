@@ -8,7 +8,6 @@ import (
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
 	"github.com/google/uuid"
-	"github.com/hashicorp/golang-lru/v2/simplelru"
 
 	"github.com/orderledger/orderledger/domain/eventstore"
 )
@@ -18,8 +17,6 @@ const (
 	silence = 10 * time.Second
 	// ahead is the room for events that the server has sent.
 	ahead = 256
-	// revisionsKept bounds how many streams a subscription remembers; an entry takes about 200 bytes.
-	revisionsKept = 1 << 16
 	// checkpointEvery is after how many events of others the server says how far it is.
 	checkpointEvery = 1024
 )
@@ -36,10 +33,7 @@ func (s *Store) Subscribe(ctx context.Context, after eventstore.Position) (event
 		return nil, err
 	}
 	defer done()
-	sub := &subscription{store: s}
-	if sub.revisions, err = simplelru.NewLRU[string, eventstore.Revision](revisionsKept, nil); err != nil {
-		return nil, err
-	}
+	sub := &subscription{store: s, revisions: newRevisions()}
 	if after > 0 {
 		if sub.last, err = s.at(ctx, after); err != nil {
 			return nil, explain(ctx, err)
@@ -53,7 +47,7 @@ func (s *Store) Subscribe(ctx context.Context, after eventstore.Position) (event
 type subscription struct {
 	store     *Store
 	last      eventstore.Recorded // the last event taken; position 0: none
-	revisions *simplelru.LRU[string, eventstore.Revision]
+	revisions *revisions
 	over      error
 	feed      *feed // nil before the first, and between two
 }
@@ -167,7 +161,7 @@ func (s *subscription) take(ctx context.Context, e *esdb.RecordedEvent) (eventst
 	if r.Position <= s.last.Position {
 		return r, false, nil
 	}
-	before, known := s.revisions.Get(r.Stream)
+	before, known := s.revisions.get(r.Stream)
 	switch {
 	case known && r.Revision != before+1:
 		return r, false, missing(r.Stream, before+1)
@@ -178,7 +172,7 @@ func (s *subscription) take(ctx context.Context, e *esdb.RecordedEvent) (eventst
 			return r, false, err
 		}
 	}
-	s.revisions.Add(r.Stream, r.Revision)
+	s.revisions.set(r.Stream, r.Revision)
 	s.last = r
 	s.store.end.saw(r.Position)
 	return r, true, nil
