@@ -13,7 +13,7 @@ import (
 // store itself takes each time.
 const tries = 8
 
-// write brings batches into the target, one after the other: none begins before the one before it stands. What the target held
+// write brings batches into the target, one behind the other: none begins before the one before it stands. What the target held
 // from the beginning is compared, and not appended.
 func (c *copier) write(ctx context.Context, in <-chan batch, out chan<- batch) error {
 	for b := range in {

@@ -8,8 +8,6 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-
-	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
 )
 
 // Faults make a server's answers fail, as a test tells it. The zero Faults lets everything pass.
@@ -23,7 +21,7 @@ type Faults struct {
 	before      func(method string)
 	batch       func() BatchFault
 	sent        func()
-	checkpoint  func()
+	miss        int
 }
 
 // BatchFault is how one append of a batch call fails, while those that follow it are carried out.
@@ -103,18 +101,28 @@ func (f *Faults) batchFault() BatchFault {
 	return f.batch()
 }
 
+// Miss lets subscriptions to $all pass over the next n events that they should give.
+func (f *Faults) Miss(n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.miss = n
+}
+
+func (f *Faults) missed() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.miss == 0 {
+		return false
+	}
+	f.miss--
+	return true
+}
+
 // Sent is called for each message that a read or a subscription has sent; nil ends that.
 func (f *Faults) Sent(do func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.sent = do
-}
-
-// Checkpoint is called when a subscription has sent a checkpoint; nil ends that. It can't tell what a real server sends.
-func (f *Faults) Checkpoint(do func()) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.checkpoint = do
 }
 
 // Before is called at the beginning of each call, with its method; nil ends that.
@@ -169,21 +177,13 @@ func (s *faulty) SendMsg(m any) error {
 	if err := s.ServerStream.SendMsg(m); err != nil {
 		return err
 	}
-	s.tell(m)
-	return nil
-}
-
-// tell tells a test what was sent.
-func (s *faulty) tell(m any) {
 	s.faults.mu.Lock()
-	sent, checkpoint := s.faults.sent, s.faults.checkpoint
+	sent := s.faults.sent
 	s.faults.mu.Unlock()
 	if sent != nil && s.method == "Read" {
 		sent()
 	}
-	if r, ok := m.(*streams.ReadResp); ok && checkpoint != nil && r.GetCheckpoint() != nil {
-		checkpoint()
-	}
+	return nil
 }
 
 func methodOf(full string) string { return full[strings.LastIndexByte(full, '/')+1:] }

@@ -278,7 +278,7 @@ func (r *reading) followAll() error {
 		n += len(records)
 		for _, e := range records {
 			passed++
-			if !e.gone && r.filter.takes(e) {
+			if !e.gone && r.filter.takes(e) && !r.node.Faults.missed() {
 				if err := r.event(e); err != nil {
 					return err
 				}

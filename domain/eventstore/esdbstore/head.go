@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
+	"github.com/google/uuid"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -18,16 +19,22 @@ import (
 type end struct {
 	mu   sync.Mutex
 	head eventstore.Position // of the ledger's last event
-	// seen is a position in $all up to which head was looked for.
-	seen   uint64
-	marked uint64 // seen, as the last mark says it
+	// seen is the event of $all up to which head was looked for.
+	seen   place
+	marked uint64 // seen's position, as the last mark says it
 	// unfinished is what a look that did not come to its end has passed.
 	unfinished stretch
 }
 
+// place is an event's in $all. A log that was taken back and has grown again has another event there.
+type place struct {
+	commit uint64
+	id     uuid.UUID
+}
+
 // stretch is a part of $all in which none of the ledger's events is: behind its bottom, up to its top.
 type stretch struct {
-	top    uint64
+	top    place
 	bottom esdb.Position
 }
 
@@ -38,43 +45,37 @@ func (e *end) saw(p eventstore.Position) {
 	e.head = max(e.head, p)
 }
 
-// passed notes that a subscription has been given all of the ledger's events up to a position in $all, and that this is the last.
-func (e *end) passed(last eventstore.Position, seen uint64) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if seen > e.seen {
-		e.head, e.seen = max(e.head, last), seen
-	}
-}
-
 // begin is a new look.
 func (e *end) begin() look {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return look{known: e.head, seen: e.seen, skip: e.unfinished}
+	return look{known: e.head, head: e.head, seen: e.seen, skip: e.unfinished}
 }
 
 // stop notes what a look has passed that came to no end.
 func (e *end) stop(l look) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if l.from != nil && (e.unfinished.top == 0 || l.from.Commit <= e.unfinished.bottom.Commit) {
+	if l.from != nil && (l.skipped || e.unfinished == stretch{}) {
 		e.unfinished = stretch{top: l.last, bottom: *l.from}
 	}
 }
 
 // finish notes what a look has found, and says whether the next one deserves a mark.
-func (e *end) finish(l look, shrunk bool) (head eventstore.Position, mark bool) {
+func (e *end) finish(l look) (head eventstore.Position, mark bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.unfinished = stretch{}
 	e.head = max(e.head, l.found)
-	if shrunk {
-		e.seen, e.marked = l.last, 0
+	if l.other || l.last.commit > e.seen.commit {
+		e.seen = l.last
 	}
-	e.seen, e.marked = max(e.seen, l.last), max(e.marked, l.marked)
-	if passed := max(uint64(e.head), e.marked); e.seen > passed && e.seen-passed > markEvery {
-		e.marked = e.seen
+	if l.other {
+		e.marked = 0
+	}
+	e.marked = max(e.marked, l.marked)
+	if passed := max(uint64(e.head), e.marked); e.seen.commit > passed && e.seen.commit-passed > markEvery {
+		e.marked = e.seen.commit
 		mark = true
 	}
 	return e.head, mark
@@ -82,33 +83,35 @@ func (e *end) finish(l look, shrunk bool) (head eventstore.Position, mark bool) 
 
 // look is one look for the ledger's last event, from the end of $all backwards.
 type look struct {
-	known  eventstore.Position // the last event up to seen
-	seen   uint64
-	marked uint64 // the seen of the latest mark
+	known  eventstore.Position // the last event that this store has met
+	head   eventstore.Position // the last event up to seen
+	seen   place               // without an id: a mark says so
+	marked uint64              // seen's position in the latest mark
 	skip   stretch
 
-	found eventstore.Position
-	last  uint64         // where $all ends
-	from  *esdb.Position // how far it has come
+	found   eventstore.Position
+	last    place          // where $all ends
+	from    *esdb.Position // how far it has come
+	skipped bool
+	other   bool // the log is not the one that was seen
 }
 
 // findHead reads $all backwards until it meets one of the ledger's events, or what was read before by this store or, as a mark says, by
 // another one. It takes as long as there is something to read.
 func (s *Store) findHead(ctx context.Context) (eventstore.Position, error) {
 	l := s.end.begin()
-	known, seen := l.known, l.seen
 	if err := s.lookBack(ctx, &l); err != nil {
 		s.end.stop(l)
 		return 0, err
 	}
-	if l.found < known { // the log is not the one that it was, or else it was appended meanwhile
-		if _, err := s.at(ctx, known); err != nil {
+	if l.found < l.known { // the log is not the one that it was, or else it was appended meanwhile
+		if _, err := s.at(ctx, l.known); err != nil {
 			return 0, err
 		}
 	}
-	head, mark := s.end.finish(l, l.last < seen)
+	head, mark := s.end.finish(l)
 	if mark {
-		s.mark(ctx, head, l.last)
+		s.mark(ctx, head, l.last.commit)
 	}
 	return head, nil
 }
@@ -116,6 +119,7 @@ func (s *Store) findHead(ctx context.Context) (eventstore.Position, error) {
 // passing is what a look must know of an event.
 type passing struct {
 	at   esdb.Position
+	id   uuid.UUID
 	own  bool
 	mark *mark
 }
@@ -127,7 +131,7 @@ func (s *Store) lookBack(ctx context.Context, l *look) error {
 			o.From = *l.from
 		}
 		events, err := readAll(ctx, s, o, count, func(e *esdb.RecordedEvent) passing {
-			return passing{at: e.Position, own: s.layout.owns(e.StreamID), mark: s.layout.readMark(e)}
+			return passing{at: e.Position, id: e.EventID, own: s.layout.owns(e.StreamID), mark: s.layout.readMark(e)}
 		})
 		if err != nil {
 			return err
@@ -150,22 +154,27 @@ const progressEvery = 100_000
 // pass takes events on the way back, and says whether the look is at its end.
 func (l *look) pass(events []passing) bool {
 	for _, e := range events {
-		at := e.at.Commit
-		l.last = max(l.last, at)
+		here := place{e.at.Commit, e.id}
+		if l.from == nil {
+			l.last = here
+		}
+		if l.seen.id != uuid.Nil && here.commit <= l.seen.commit && here != l.seen {
+			l.seen, l.head, l.other = place{}, 0, true
+		}
 		switch {
 		case e.own:
-			l.found = eventstore.Position(at)
+			l.found = eventstore.Position(here.commit)
 			return true
-		case at <= l.seen:
-			l.found = l.known
+		case here.commit <= l.seen.commit:
+			l.found = l.head
 			return true
-		case e.mark != nil && e.mark.Seen > l.seen && e.mark.Seen < at:
-			l.seen, l.known = e.mark.Seen, e.mark.Head
+		case e.mark != nil && e.mark.Seen > l.seen.commit && e.mark.Seen < here.commit:
+			l.seen, l.head = place{commit: e.mark.Seen}, e.mark.Head
 			l.marked = max(l.marked, e.mark.Seen)
 		}
 		l.from = &e.at
-		if l.skip.top > 0 && at <= l.skip.top && at > l.skip.bottom.Commit {
-			l.from = &l.skip.bottom
+		if here == l.skip.top {
+			l.from, l.skipped = &l.skip.bottom, true
 			return false
 		}
 	}

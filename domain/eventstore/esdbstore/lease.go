@@ -29,7 +29,7 @@ func (s *Store) ReadLease(ctx context.Context) (eventstore.LeaseRecord, error) {
 	limited, cancel := context.WithTimeout(ctx, askPatience)
 	defer cancel()
 	events, err := s.readNative(limited, s.layout.leaseStream(), esdb.ReadStreamOptions{Direction: esdb.Backwards, From: esdb.End{}}, 1)
-	if is(err, esdb.ErrorCodeResourceNotFound) || err == nil && len(events) == 0 {
+	if noStream(err) || err == nil && len(events) == 0 {
 		return eventstore.LeaseRecord{}, ctx.Err()
 	}
 	if err != nil {

@@ -298,6 +298,9 @@ func (c *batchCall) receive(call streams.Streams_BatchAppendClient) {
 func (c *batchCall) outcome(i int, a *streams.BatchAppendResp) error {
 	p, failure := c.ps[i], a.GetError()
 	if failure == nil {
+		if at := a.GetSuccess().GetCurrentRevision(); at != uint64(p.Expected+1) { // it began a deleted stream again
+			return fmt.Errorf("append to %s: it stands at revision %d, not behind %s", p.Stream, at, p.Expected)
+		}
 		c.last = max(c.last, eventstore.Position(a.GetSuccess().GetPosition().GetCommitPosition()))
 		return nil
 	}

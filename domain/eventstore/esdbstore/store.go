@@ -3,6 +3,7 @@ package esdbstore
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/orderledger/orderledger/domain/eventstore"
 )
@@ -14,6 +15,8 @@ type Store struct {
 	about  eventstore.Status // what doesn't change
 	end    end
 	line   line
+
+	silence time.Duration // see there
 
 	mu       sync.Mutex
 	closed   bool

@@ -125,7 +125,7 @@ func (s *subscription) receive(ctx context.Context) (eventstore.Recorded, error)
 			return eventstore.Recorded{}, err
 		}
 	}
-	quiet := time.NewTimer(silence)
+	quiet := time.NewTimer(s.store.silence)
 	defer quiet.Stop()
 	for {
 		select {
@@ -143,7 +143,7 @@ func (s *subscription) receive(ctx context.Context) (eventstore.Recorded, error)
 			if head > s.last.Position && len(s.feed.events) == 0 {
 				return eventstore.Recorded{}, errStartOver
 			}
-			quiet.Reset(silence)
+			quiet.Reset(s.store.silence)
 		case <-s.store.closing:
 			return eventstore.Recorded{}, errClosed
 		case <-ctx.Done():
@@ -210,13 +210,13 @@ func (s *subscription) start(ctx context.Context) error {
 		return err
 	}
 	s.feed = &feed{events: make(chan *esdb.RecordedEvent, ahead), stop: stop, done: make(chan struct{})}
-	go s.feed.read(living, sub, s.store, s.last.Position)
+	go s.feed.read(living, sub)
 	return nil
 }
 
-// read passes on what the server sends until that ends. last is the event that it begins behind. How far the server is where it sends
-// none saves the next look for the log's end that way.
-func (f *feed) read(ctx context.Context, sub *esdb.Subscription, store *Store, last eventstore.Position) {
+// read passes on what the server sends until that ends. How far the server says that it is where it sends no events is not heeded: the
+// look for the log's end must find what this subscription misses.
+func (f *feed) read(ctx context.Context, sub *esdb.Subscription) {
 	defer close(f.done)
 	defer f.stop()
 	for {
@@ -225,14 +225,11 @@ func (f *feed) read(ctx context.Context, sub *esdb.Subscription, store *Store, l
 		case e.SubscriptionDropped != nil:
 			return
 		case e.EventAppeared != nil && e.EventAppeared.Event != nil:
-			last = eventstore.Position(e.EventAppeared.Event.Position.Commit)
 			select {
 			case f.events <- e.EventAppeared.Event:
 			case <-ctx.Done():
 				return
 			}
-		case e.CheckPointReached != nil:
-			store.end.passed(last, e.CheckPointReached.Commit-1) // one that is there may be the next to come
 		}
 	}
 }
