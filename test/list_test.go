@@ -158,9 +158,11 @@ func TestAListIsItsAddress(t *testing.T) {
 			t.Errorf("%s: status %d", bad, status)
 		}
 	}
+	o.Open("/orders?tab=all&status=placed&status=accepted")
+	o.Reads(".chips", "Status: Un-reviewed Take this filter away Status: Accepted")
 	// The search leads straight to the order, or lists what it finds.
 	for _, tt := range []struct{ text, want string }{
-		{"C-7", "Order C-7"}, {"p8@example.com", "Order C-8"}, {"person 5", "Orders found 1"}, {"Example", "Orders found 12"}, {"nobody", "Orders found 0"},
+		{"C-7", "Order C-7"}, {"#C-7", "Order C-7"}, {"  # c-7\u00a0", "Order C-7"}, {"p8@example.com", "Order C-8"}, {"person 5", "Orders found 1"}, {"Example", "Orders found 12"}, {"nobody", "Orders found 0"},
 	} {
 		o.Open("/orders?tab=paid")
 		o.Fill("#q", tt.text)

@@ -275,7 +275,9 @@ var chipNames = map[string]string{
 
 func chipText(name, value string) string {
 	switch name {
-	case "status", "payment":
+	case "status":
+		return words(domain.Status(value))
+	case "payment":
 		return words(value)
 	case "method":
 		return map[string]string{"card": "by card", "account": "on account"}[value]

@@ -190,7 +190,7 @@ func (f *filter) title() string {
 func (p *listPage) choices(c projections.Choices) {
 	tick := func(value, text string, ticked []string) box { return box{value, text, slices.Contains(ticked, value)} }
 	for _, s := range domain.Statuses {
-		p.Statuses = append(p.Statuses, tick(string(s), clerkWords(s), p.Filter.Status))
+		p.Statuses = append(p.Statuses, tick(string(s), words(s), p.Filter.Status))
 	}
 	for _, s := range domain.PaymentStates {
 		p.Payments = append(p.Payments, tick(string(s), words(s), p.Filter.Payment))
@@ -213,17 +213,9 @@ func (p *listPage) choices(c projections.Choices) {
 	p.Sorts = slices.DeleteFunc(p.Sorts, func(s box) bool { return s.Value == "-"+dueColumn && !s.Ticked })
 }
 
-// clerkWords is a status in a clerk's words.
-func clerkWords(s domain.Status) string {
-	if s == domain.StatusPlaced {
-		return "Un-reviewed"
-	}
-	return words(s)
-}
-
 func (b *dashboard) row(o domain.Order, q projections.Query, picks bool) row {
 	now := b.Now()
-	w := row{View: domain.Render(o, now), Clerk: clerkWords(o.Status()), Link: "Open", Picks: picks}
+	w := row{View: domain.Render(o, now), Clerk: words(o.Status()), Link: "Open", Picks: picks}
 	if o.Tab() == domain.TabNew && o.AcceptedAt == nil {
 		w.Link = "Review"
 	}

@@ -20,10 +20,6 @@ var functions = template.FuncMap{
 	"asset": func(name string) string {
 		return map[string]asset{"css": styleSheet, "js": script, "icons": icons, "brand": brand}[name].path
 	},
-	"due": due,
-	"percent": func(p float64) string {
-		return strings.TrimSuffix(strings.TrimRight(fmt.Sprintf("%.2f", p), "0"), ".") + " %"
-	},
 	"deref": func(s *string) string {
 		if s == nil {
 			return ""
@@ -36,18 +32,6 @@ var functions = template.FuncMap{
 var stateTones = map[domain.PaymentState]string{
 	domain.Authorized: "info", domain.Captured: "good", domain.Expired: "bad", domain.Failed: "bad",
 	domain.Open: "info", domain.Owed: "warn", domain.EntryMade: "good", domain.OwesReverse: "warn",
-}
-
-// due writes an instant as the clocks of its zone show it, with the zone: the same day there may be another one here.
-func due(t *time.Time, zone string) string {
-	if t == nil {
-		return ""
-	}
-	there, err := time.LoadLocation(zone)
-	if err != nil {
-		there = time.UTC // this machine does not know the zone
-	}
-	return t.In(there).Format("2006-01-02 15:04 MST")
 }
 
 // special words, where the code's name does not read well.
@@ -64,6 +48,9 @@ var special = map[string]string{
 func words(v any) string {
 	if act, ok := v.(*domain.Act); ok && act != nil {
 		v = *act
+	}
+	if v == domain.StatusPlaced {
+		return "Un-reviewed" // what was placed is all orders
 	}
 	s := fmt.Sprint(v)
 	if w, ok := special[s]; ok {
