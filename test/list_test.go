@@ -61,16 +61,25 @@ func sampleOrder(i int) domain.Intake {
 // place brings more orders in and waits until the pages show them.
 func (o *office) place(n int) {
 	o.t.Helper()
-	var lines [][]byte
+	var more []domain.Intake
 	for range n {
-		in := sampleOrder(len(o.orders) + 1)
+		more = append(more, sampleOrder(len(o.orders)+len(more)+1))
+	}
+	o.bring(more...)
+}
+
+// bring is place, with orders of the test's own.
+func (o *office) bring(orders ...domain.Intake) {
+	o.t.Helper()
+	var lines [][]byte
+	for _, in := range orders {
 		line, err := json.Marshal(in)
 		if err != nil {
 			o.t.Fatal(err)
 		}
 		o.orders, lines = append(o.orders, in), append(lines, line)
 	}
-	if n > 0 {
+	if len(lines) > 0 {
 		_, _, position := importOrders(o.t, o.api, lines, fmt.Sprintf("import-%d", len(o.orders)))
 		o.api.Tabs(o.t, position)
 	}

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/text/unicode/bidi"
+
 	"github.com/orderledger/orderledger/domain"
 )
 
@@ -13,6 +15,7 @@ var functions = template.FuncMap{
 	"words":        func(v any) string { return words(v) },
 	"badge":        badge,
 	"icon":         icon,
+	"bdi":          bdi,
 	"said":         sayingOf,
 	"stateTone":    func(s domain.PaymentState) string { return stateTones[s] },
 	"barcodeWidth": func(bars int) string { return fmt.Sprintf("%.1fmm", float64(bars)*narrowest) },
@@ -124,4 +127,19 @@ type saying struct{ Kind, Icon, Text string }
 func sayingOf(kind, text string) saying {
 	signs := map[string]string{"done": "done", "bad": "alert", "info": "info", "": "clock"}
 	return saying{Kind: kind, Icon: signs[kind], Text: text}
+}
+
+// bdi is a text of people's, in whatever script, apart from what is around it: numbers beside a name that is written from right to left
+// stay where they are.
+func bdi(v any) template.HTML {
+	return template.HTML("<bdi>" + template.HTMLEscaper(v) + "</bdi>") //nolint:gosec // escaped
+}
+
+// apart is bdi for sentences.
+func apart(s string) string {
+	rightToLeft := func(r rune) bool { p, _ := bidi.LookupRune(r); return p.Class() == bidi.R || p.Class() == bidi.AL }
+	if !strings.ContainsFunc(s, rightToLeft) {
+		return s
+	}
+	return "\u2068" + s + "\u2069" // FSI, PDI
 }
