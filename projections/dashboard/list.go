@@ -160,7 +160,10 @@ func (b *dashboard) list(w http.ResponseWriter, r *http.Request) error {
 	} else if page.Counts, err = b.Reader.Counts(ctx); err != nil {
 		return err
 	}
-	page.Count, page.Table = found.Count, "/orders.csv?"+page.Query
+	if page.Count = found.Count; page.Wrong != nil {
+		page.Count = projections.Uncounted
+	}
+	page.Table = "/orders.csv?" + page.Query
 	page.Nav = navOf(page.Counts, domain.Tab(f.Tab))
 	page.Halves, page.Headings = halves(f, page.Counts), headings(f)
 	page.Chips, page.Filtered = f.chips(), f.filtered()
