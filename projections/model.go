@@ -188,8 +188,8 @@ func BadQuery(parameter, format string, args ...any) error {
 // order_not_found, or a fault of the database.
 type Reader interface {
 	List(ctx context.Context, q Query) (Page, error)
-	// Named returns the orders that a text names in whole, whatever its case: by id, order number, tracking number, e-mail address,
-	// or an id of Stripe's (PaymentIntent, charge, refund); the latest to arrive first, at most MaxNamed.
+	// Named returns the orders that a text names in whole, whatever its case and with a # before it, too: by id, order number, tracking
+	// number, e-mail address, or an id of Stripe's (PaymentIntent, charge, refund); the latest to arrive first, at most MaxNamed.
 	Named(ctx context.Context, text string) ([]domain.Order, error)
 	// Choices says what the orders can be filtered by.
 	Choices(ctx context.Context) (Choices, error)

@@ -148,3 +148,6 @@ type format struct{ locale.Locale }
 
 // Day implements dashboard.Format.
 func (f format) Day(t time.Time) string { return f.Date(t) }
+
+// There implements dashboard.Format.
+func (f format) There(t time.Time, zone *time.Location) string { return f.In(zone).Moment(t) }

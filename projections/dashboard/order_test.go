@@ -43,7 +43,7 @@ func TestOrderAsItStood(t *testing.T) {
 		version    int
 		says, none []string
 	}{
-		{1, []string{"Placed</span>", "Held", "after event", "1 of 5: Order placed", "?version=2"}, []string{"Accepted</strong>", "Accepted</dt>", "call first", "told", "1Z999AA10123456784", "?version=0"}},
+		{1, []string{"Un-reviewed</span>", "Held", "after event", "1 of 5: Order placed", "?version=2"}, []string{"Accepted</strong>", "Accepted</dt>", "call first", "told", "1Z999AA10123456784", "?version=0"}},
 		{2, []string{"Accepted</span>", "Held", "Customer told", "?version=1", "?version=3"}, []string{"Payment captured</strong>", "call first"}},
 		{4, []string{"Paid</span>", "Captured", "ch_100", "call first"}, []string{"1Z999AA10123456784"}},
 	} {
