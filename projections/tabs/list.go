@@ -393,14 +393,25 @@ func join(ns []int64) string {
 func (d *DB) Order(ctx context.Context, id uuid.UUID) (domain.Order, error) {
 	d.serving.RLock()
 	defer d.serving.RUnlock()
-	var doc []byte
-	err := d.f.read.QueryRowContext(ctx, `SELECT doc FROM orders JOIN docs USING (n) WHERE id = ?`, id[:]).Scan(&doc)
-	if err == sql.ErrNoRows { //nolint:errorlint // never wrapped by Scan
-		return domain.Order{}, domain.Reject(domain.OrderNotFound)
+	n, o, err := orderIn(ctx, d.f.read, id)
+	if err == nil && n == 0 {
+		err = domain.Reject(domain.OrderNotFound)
 	}
-	var o domain.Order
+	return o, err
+}
+
+// orderIn is an order with its number; zero when there is none.
+func orderIn(ctx context.Context, q interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}, id uuid.UUID,
+) (n int64, o domain.Order, err error) {
+	var doc []byte
+	err = q.QueryRowContext(ctx, `SELECT n, doc FROM orders JOIN docs USING (n) WHERE id = ?`, id[:]).Scan(&n, &doc)
+	if err == sql.ErrNoRows { //nolint:errorlint // never wrapped by Scan
+		return 0, o, nil
+	}
 	if err == nil {
 		err = json.Unmarshal(doc, &o)
 	}
-	return o, err
+	return n, o, err
 }
