@@ -3,7 +3,6 @@ package tabs
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"runtime"
@@ -177,7 +176,7 @@ func (b *writer) write(ctx context.Context, events []read, last projections.Last
 	parallel(len(list), func(from, to int) {
 		for i := from; i < to; i++ {
 			list[i].terms = termsOf(list[i].order)
-			list[i].doc, errs[i] = json.Marshal(list[i].order)
+			list[i].doc, errs[i] = docOf(list[i].order)
 		}
 	})
 	if err := errors.Join(errs...); err != nil {
@@ -320,7 +319,7 @@ func (b *writer) load(ctx context.Context, id uuid.UUID, revision eventstore.Rev
 		return k, nil
 	}
 	if err == nil {
-		err = json.Unmarshal(doc, &k.order)
+		err = readDoc(doc, &k.order)
 	}
 	return k, err
 }

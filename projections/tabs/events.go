@@ -5,14 +5,12 @@ import (
 	"context"
 	"crypto/sha256"
 	"database/sql"
-	_ "embed"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/google/uuid"
-	"github.com/klauspost/compress/s2"
 
 	"github.com/orderledger/orderledger/domain/eventstore"
 	"github.com/orderledger/orderledger/projections"
@@ -20,13 +18,6 @@ import (
 
 // The events of orders, and what was said about them, are kept once more beside the orders: in the log an order's events lie far
 // apart, and its server reads 8 MB for each.
-
-// familiar is what stored events look like: what stands there, too, takes next to no room. It is a part of the file's form.
-//
-//go:embed familiar.txt
-var familiar string
-
-var squeezer = s2.MakeDict([]byte(familiar), []byte("Accepted\n"))
 
 // packer packs events one after the other.
 type packer struct{ rest, squeezed []byte }
@@ -37,7 +28,7 @@ func (p *packer) pack(e eventstore.Event) []byte {
 	open, n := cutHashes(e.Meta, &hashes)
 	p.rest = append(append(p.rest[:0], e.Type...), '\n')
 	p.rest = append(append(append(p.rest, open...), '\n'), e.Data...)
-	p.squeezed = squeezer.Encode(p.squeezed[:cap(p.squeezed)], p.rest)
+	p.squeezed = squeezedEvents.Encode(p.squeezed[:cap(p.squeezed)], p.rest)
 	out := make([]byte, 0, len(e.ID)+1+n*sha256.Size+len(p.squeezed))
 	out = append(append(out, e.ID[:]...), byte(n))
 	out = append(out, hashes[:n*sha256.Size]...)
@@ -53,7 +44,7 @@ func unpack(packed []byte) (e eventstore.Event, err error) {
 	}
 	copy(e.ID[:], packed)
 	hashes := packed[head : head+int(packed[head-1])*sha256.Size]
-	rest, err := squeezer.Decode(nil, packed[head+len(hashes):])
+	rest, err := squeezedEvents.Decode(nil, packed[head+len(hashes):])
 	if err != nil {
 		return e, fmt.Errorf("%w: %w", errPacked, err)
 	}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -377,7 +376,7 @@ func (l *lister) load(ctx context.Context, hits []hit) ([]domain.Order, error) {
 		if err := rows.Scan(&n, &doc); err != nil {
 			return nil, err
 		}
-		if err := json.Unmarshal(doc, &orders[at[n]]); err != nil {
+		if err := readDoc(doc, &orders[at[n]]); err != nil {
 			return nil, err
 		}
 	}
@@ -411,7 +410,7 @@ func orderIn(ctx context.Context, q interface {
 		return 0, o, nil
 	}
 	if err == nil {
-		err = json.Unmarshal(doc, &o)
+		err = readDoc(doc, &o)
 	}
 	return n, o, err
 }
