@@ -117,6 +117,27 @@ type OrderedAppender interface {
 	AppendInOrder(ctx context.Context, batch []Proposed) error
 }
 
+// StreamReader is a log of which single streams can be read; see Store.
+type StreamReader interface {
+	ReadStream(ctx context.Context, stream string, after Revision) iter.Seq2[Recorded, error]
+}
+
+// LaterReader is a StreamReader that need not look at the beginning of a stream to find its end.
+type LaterReader interface {
+	StreamReader
+	// ReadLater is ReadStream for who knows that of the events up to a position the stream's last is the one at the revision after
+	// (NoStream: that it has none of them). Where that isn't so, the error is ErrGap, if it comes to light.
+	ReadLater(ctx context.Context, stream string, after Revision, beyond Position) iter.Seq2[Recorded, error]
+}
+
+// ReadLater is LaterReader's where the log is one, and else ReadStream.
+func ReadLater(ctx context.Context, log StreamReader, stream string, after Revision, beyond Position) iter.Seq2[Recorded, error] {
+	if l, ok := log.(LaterReader); ok {
+		return l.ReadLater(ctx, stream, after, beyond)
+	}
+	return log.ReadStream(ctx, stream, after)
+}
+
 // Subscription is one reader of the log. It is used by one goroutine.
 type Subscription interface {
 	// Next blocks until at least one event is there and returns those at hand, at most max, oldest first. Errors: the
