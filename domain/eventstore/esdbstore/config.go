@@ -103,7 +103,7 @@ func Connect(ctx context.Context, c Config) (*Store, error) {
 	}
 	if _, err := s.Head(ctx); err != nil {
 		_ = s.Close() // the error says why
-		if !s.link.reached() && ctx.Err() == nil {
+		if !s.link.reached() && ctx.Err() == nil && !errors.Is(err, errTooOld) {
 			return nil, fmt.Errorf("connect to %s: nothing there answers as EventStoreDB or KurrentDB, after %s: see that it runs, and that "+
 				"the connection string says tls=false where it has no TLS: %w", location, patience, err)
 		}
