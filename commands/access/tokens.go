@@ -28,12 +28,16 @@ type Tokens struct {
 	codec eventstore.Codec
 	now   func() time.Time
 	cache *cache
+	after func()
 }
 
 // New returns the tokens of a log; now is the clock.
 func New(log commands.Log, codec eventstore.Codec, now func() time.Time) *Tokens {
-	return &Tokens{log: log, codec: codec, now: now, cache: newCache()}
+	return &Tokens{log: log, codec: codec, now: now, cache: newCache(), after: func() {}}
 }
+
+// AfterRevocation has f called whenever a token was revoked here. It is set before the tokens are used.
+func (t *Tokens) AfterRevocation(f func()) { t.after = f }
 
 // Created is a token that was made.
 type Created struct {
@@ -138,6 +142,7 @@ func (t *Tokens) RevokeOnce(ctx context.Context, command uuid.UUID, actor domain
 		r := Revoked{ID: id, Name: was.actor.ID, Role: was.actor.Role, Position: was.position}
 		if was.revoked {
 			t.cache.put(id, was, t.now())
+			t.after()
 			r.Replayed = was.last == command
 			return r, nil
 		}
@@ -150,6 +155,7 @@ func (t *Tokens) RevokeOnce(ctx context.Context, command uuid.UUID, actor domain
 			return Revoked{}, err
 		}
 		t.cache.put(id, was.evolve(recorded, eventstore.TokenRevoked{}, env), t.now())
+		t.after()
 		r.Position = recorded.Position
 		return r, nil
 	}

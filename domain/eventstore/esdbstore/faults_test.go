@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -201,6 +202,28 @@ func TestWaitsForAServerThatIsNotThereYet(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustClose(t, s)
+}
+
+// Where nobody answers, that is said after a while, with what to do and why: not that a time is over.
+func TestNobodyIsThere(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = silent.Close() }) // nobody was spoken to
+	for _, c := range []struct{ url, why string }{
+		{"esdb://127.0.0.1:1?tls=false", "connection refused"},
+		{"esdb+discover://127.0.0.1:1,127.0.0.1:2", "connection refused"},
+		{"esdb://" + silent.Addr().String() + "?tls=false", "discovery"},
+	} {
+		t.Run(c.url, func(t *testing.T) {
+			t.Parallel()
+			_, err := esdbstore.Connect(t.Context(), esdbstore.Config{URL: c.url, Ledger: "shop", Logger: slog.New(slog.DiscardHandler)})
+			if !errors.Is(err, eventstore.ErrUnavailable) || !strings.Contains(err.Error(), "see that it runs") || !strings.Contains(err.Error(), c.why) {
+				t.Errorf("%v", err)
+			}
+		})
+	}
 }
 
 type writer func([]byte)

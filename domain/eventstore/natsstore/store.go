@@ -92,6 +92,9 @@ func newStore(ctx context.Context, c setup) (*Store, error) {
 			s.log.Warn("nats", "error", err)
 		}),
 	)...)
+	if errors.Is(err, nats.ErrNoServers) {
+		err = fmt.Errorf("nothing there answers as NATS: see that it runs: %w", err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: connect to %s: %w", eventstore.ErrUnavailable, c.about.Location, err)
 	}
