@@ -285,7 +285,9 @@ func TestImport(t *testing.T) {
 // again, or corrected under the same key.
 func TestImportOfTwinsThatDiffer(t *testing.T) {
 	e := newEnv(t)
-	method := func(n int) func(map[string]any) { return func(m map[string]any) { m["shipping_method"] = fmt.Sprint("method ", n) } }
+	method := func(n int) func(map[string]any) {
+		return func(m map[string]any) { m["shipping_method"] = fmt.Sprint("method ", n) }
+	}
 	broken := func(m map[string]any) { m["total"] = 1 }
 	send := func(key string, lines ...string) (got []string) {
 		t.Helper()
