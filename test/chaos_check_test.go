@@ -57,6 +57,15 @@ func (r *recorder) told() (first []string, again int) {
 	return first, len(r.ids) - len(first)
 }
 
+// messages are all that came.
+func (r *recorder) messages() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.ids)
+}
+
+func (r *recorder) count() int { return len(r.messages()) }
+
 // publicTypes are what the other system wants to be told of.
 var publicTypes = []string{"Cancelled", "Archived"}
 

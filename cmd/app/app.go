@@ -18,6 +18,7 @@ import (
 	"github.com/orderledger/orderledger/commands"
 	"github.com/orderledger/orderledger/commands/access"
 	"github.com/orderledger/orderledger/commands/access/signin"
+	"github.com/orderledger/orderledger/commands/commandapi"
 	"github.com/orderledger/orderledger/commands/follow"
 	"github.com/orderledger/orderledger/commands/lease"
 	"github.com/orderledger/orderledger/commands/manufacturer"
@@ -66,6 +67,7 @@ type App struct {
 	room      room
 	live      *dashboard.Live
 	sessions  *signin.Sessions
+	watch     *commandapi.Watch
 	listener  net.Listener
 	server    *http.Server
 	serving   chan struct{}
@@ -87,7 +89,9 @@ func New(ctx context.Context, c Config, out io.Writer, hooks Hooks) (_ *App, err
 	if err := c.refuseStrangers(); err != nil {
 		return nil, err
 	}
-	a := &App{config: c, log: NewLogger(c, out), now: time.Now, serving: make(chan struct{}), fatal: make(chan error, 1)}
+	a := &App{
+		config: c, log: NewLogger(c, out), now: time.Now, watch: commandapi.NewWatch(), serving: make(chan struct{}), fatal: make(chan error, 1),
+	}
 	a.background, a.stopBackground = context.WithCancel(context.WithoutCancel(ctx))
 	defer func() {
 		if err != nil {
@@ -123,6 +127,7 @@ func New(ctx context.Context, c Config, out io.Writer, hooks Hooks) (_ *App, err
 		Calendars: c.Manufacturers.Calendars(), Calendar: c.Manufacturers.Of(manufacturer.Default).Calendar,
 	}
 	a.tokens = access.New(a.store, a.codec, a.now)
+	a.tokens.AfterRevocation(a.watch.Look)
 	a.nats.doorkeeper.Store(a.tokens)
 	if err := a.openWebhooks(); err != nil {
 		return nil, err
@@ -247,7 +252,7 @@ func (a *App) Run(ctx context.Context) error {
 	err := a.startNATS()
 	if err == nil {
 		served = true
-		go func() { serving <- a.server.Serve(a.listener) }()
+		go func() { serving <- a.server.Serve(boundedBy(a.listener, maxConnections)) }()
 		close(a.serving)
 		a.log.Info("the ledger is open", "url", a.URL(), "store", PublicStore(a.config.Store), "durability", a.config.Durability, "stripe", a.config.Stripe)
 		select {

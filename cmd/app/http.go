@@ -26,6 +26,9 @@ import (
 // Version is the program's version, as /openapi.json and `version` say it.
 const Version = "0.1.0"
 
+// answerWithin bounds an answer and the time that its reader takes for it. What streams sets bounds of its own, anew for each part.
+const answerWithin = commandapi.MaxWait + time.Minute
+
 func (a *App) newServer() *http.Server {
 	stopping := make(chan struct{})
 	a.live = a.newLive(stopping)
@@ -33,6 +36,7 @@ func (a *App) newServer() *http.Server {
 		Handler:           a.routes(stopping),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       time.Minute,
+		WriteTimeout:      answerWithin,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(a.log.Handler(), slog.LevelWarn),
@@ -45,7 +49,7 @@ func (a *App) newServer() *http.Server {
 func (a *App) routes(stopping <-chan struct{}) http.Handler {
 	apiMux := http.NewServeMux()
 	description := a.register(apiMux, stopping)
-	auth := commandapi.Auth{Tokens: a.tokens, Sessions: a.sessions, ForbidAnonymous: a.config.NoAnonymous, Log: a.log}
+	auth := commandapi.Auth{Tokens: a.tokens, Sessions: a.sessions, ForbidAnonymous: a.config.NoAnonymous, Log: a.log, Strangers: commandapi.NewStrangers(), Watch: a.watch}
 	limit := func(refuse commandapi.Refuse) func(http.Handler) http.Handler {
 		return commandapi.RateLimit(a.config.RateLimit, int(a.config.RateLimit), refuse)
 	}
@@ -57,7 +61,7 @@ func (a *App) routes(stopping <-chan struct{}) http.Handler {
 	people.Refuse = a.refusePage()
 	pages := commandapi.Authenticate(people)(limit(people.Refuse)(a.pages()))
 	anybody := people
-	anybody.Optional = true
+	anybody.Optional, anybody.Watch = true, nil
 	signIn := commandapi.Authenticate(anybody)(limit(people.Refuse)(dashboard.SignIn(a.pageDeps())))
 
 	root := http.NewServeMux()
@@ -146,6 +150,10 @@ func (a *App) problem(err error) error {
 		return commandapi.BadQuery(domain.Violation{Field: query.Parameter, Code: domain.BadValue, Message: query.Why})
 	case errors.Is(err, queryapi.ErrForbidden):
 		return commandapi.From(commandapi.ErrForbidden)
+	case errors.Is(err, queryapi.ErrYourStreams):
+		p := commandapi.New(http.StatusTooManyRequests, commandapi.CodeRateLimited, sentence(err))
+		p.RetryAfter = 10 * time.Second
+		return p
 	case errors.Is(err, queryapi.ErrBehind), errors.Is(err, queryapi.ErrTooManyStreams), errors.Is(err, projections.ErrStopped),
 		errors.Is(err, projections.ErrCatchingUp):
 		p := commandapi.New(http.StatusServiceUnavailable, commandapi.CodeUnavailable, err.Error())
@@ -153,6 +161,12 @@ func (a *App) problem(err error) error {
 		return p
 	}
 	return commandapi.Answer(context.Background(), a.log, err)
+}
+
+// sentence is an error's text as one.
+func sentence(err error) string {
+	text := err.Error()
+	return strings.ToUpper(text[:1]) + text[1:] + "."
 }
 
 type storeAnswer struct {

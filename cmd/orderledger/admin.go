@@ -20,11 +20,7 @@ func (c *cli) tabs() *cobra.Command {
 	return &cobra.Command{
 		Use: "tabs", Short: "Print the six counts", Args: args(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cl, err := c.client()
-			if err != nil {
-				return err
-			}
-			at, err := head(cmd.Context(), cl)
+			cl, at, err := c.reader(cmd.Context())
 			if err != nil {
 				return err
 			}

@@ -60,14 +60,11 @@ func (c *cli) obligationsList() *cobra.Command {
 }
 
 func (c *cli) listObligations(ctx context.Context, f listFlags) error {
-	cl, err := c.client()
+	cl, at, err := c.reader(ctx)
 	if err != nil {
 		return err
 	}
-	q := client.ObligationQuery{Kind: f.kind, Manufacturer: f.manufacturer}
-	if q.WaitFor, err = head(ctx, cl); err != nil {
-		return err
-	}
+	q := client.ObligationQuery{Kind: f.kind, Manufacturer: f.manufacturer, WaitFor: at}
 	if c.format == "csv" {
 		return cl.ObligationsCSV(ctx, q, c.out)
 	}
@@ -120,14 +117,11 @@ func (c *cli) obligationsRecorded() *cobra.Command {
 }
 
 func (c *cli) listRecorded(ctx context.Context, f listFlags, from, to string) error {
-	cl, err := c.client()
+	cl, at, err := c.reader(ctx)
 	if err != nil {
 		return err
 	}
-	q := client.RecordedQuery{Kind: f.kind, Manufacturer: f.manufacturer, From: from, To: to}
-	if q.WaitFor, err = head(ctx, cl); err != nil {
-		return err
-	}
+	q := client.RecordedQuery{Kind: f.kind, Manufacturer: f.manufacturer, From: from, To: to, WaitFor: at}
 	if c.format == "csv" {
 		return cl.RecordedCSV(ctx, q, c.out)
 	}

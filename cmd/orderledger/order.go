@@ -298,13 +298,11 @@ func (c *cli) orderList() *cobra.Command {
 }
 
 func (c *cli) list(ctx context.Context, q client.Query, limit int) error {
-	cl, err := c.client()
+	cl, at, err := c.reader(ctx)
 	if err != nil {
 		return err
 	}
-	if q.WaitFor, err = head(ctx, cl); err != nil {
-		return err
-	}
+	q.WaitFor = at
 	return printPages(c, orderColumns, limit, orderCells, func(cursor string, most int) (page[domain.View], error) {
 		q.Cursor, q.Limit = cursor, most
 		p, err := cl.List(ctx, q)

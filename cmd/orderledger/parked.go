@@ -41,14 +41,11 @@ func (c *cli) parkedList() *cobra.Command {
 }
 
 func (c *cli) listParked(ctx context.Context, limit int) error {
-	cl, err := c.client()
+	cl, at, err := c.reader(ctx)
 	if err != nil {
 		return err
 	}
-	var q client.ParkedQuery
-	if q.WaitFor, err = head(ctx, cl); err != nil {
-		return err
-	}
+	q := client.ParkedQuery{WaitFor: at}
 	return printPages(c, parkedColumns, limit, parkedCells, func(cursor string, most int) (page[client.Parked], error) {
 		q.Cursor, q.Limit = cursor, most
 		p, err := cl.Parked(ctx, q)

@@ -21,7 +21,7 @@ type pause struct{ left, next int }
 // settle records what Stripe's answers make of what jobs asked for, until the context ends. It looks in the log of the orders, so an
 // answer that came while no process ran counts, too.
 func (r *Runner) settle(ctx context.Context) {
-	pauses := map[string]pause{}
+	pauses, seen := map[string]pause{}, watch{}
 	tick := time.NewTicker(r.cfg.Poll)
 	defer tick.Stop()
 	for {
@@ -29,20 +29,21 @@ func (r *Runner) settle(ctx context.Context) {
 		if err != nil && ctx.Err() == nil {
 			r.cfg.Logger.Warn("jobs: it can't be seen now what Stripe has still to answer", "error", err)
 		}
-		still := map[string]pause{}
+		seen.keep(ids)
+		waiting := map[string]pause{}
 		for _, id := range ids {
 			p := pauses[id]
 			if p.left--; p.left < 0 {
-				if r.settleJob(ctx, id) {
+				if r.settleJob(ctx, id, seen) {
 					p = pause{}
 				} else {
 					p.next = min(2*p.next+1, maxPause)
 					p.left = p.next
 				}
 			}
-			still[id] = p
+			waiting[id] = p
 		}
-		pauses = still
+		pauses = waiting
 		select {
 		case <-ctx.Done():
 			return
@@ -52,9 +53,9 @@ func (r *Runner) settle(ctx context.Context) {
 }
 
 // settleJob records what was answered of one job, and says whether anything was.
-func (r *Runner) settleJob(ctx context.Context, id string) bool {
+func (r *Runner) settleJob(ctx context.Context, id string, seen watch) bool {
 	j, err := r.cfg.Jobs.Read(ctx, id)
-	if err == nil && !r.mayTake(j) {
+	if err == nil && !r.mayTake(j, seen) {
 		return false
 	}
 	var results []eventstore.JobResult

@@ -27,7 +27,7 @@ func (e *env) token(name string, role domain.Role) string {
 	return "Bearer " + secret
 }
 
-// Each role does what the contract says and nothing else. The expectations are API.md's, not the domain's own.
+// Each role does what is expected here and nothing else. The expectations are none of the domain's own.
 func TestRolesMatrix(t *testing.T) {
 	e := newEnv(t)
 	clerk := "accept capture ship tracking archive unarchive notes reversal reauthorize"

@@ -123,12 +123,6 @@ func (r *Runner) Begin(ctx context.Context) error {
 	return nil
 }
 
-// Knows says whether people are told of facts of this kind.
-func (r *Runner) Knows(kind string) bool {
-	_, ok := r.kinds[kind]
-	return ok
-}
-
 // Status is how the runner stands.
 type Status struct {
 	// Ready is as Runner.Ready says.

@@ -1,6 +1,7 @@
 package outhooks_test
 
 import (
+	"context"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -8,6 +9,8 @@ import (
 
 	"github.com/orderledger/orderledger/commands/follow/turntest"
 	"github.com/orderledger/orderledger/commands/outhooks"
+	"github.com/orderledger/orderledger/commands/outhooks/sender"
+	"github.com/orderledger/orderledger/domain/eventstore"
 )
 
 // Of two processes on one log one delivers. The other knows the endpoints, and goes on where the log says when its turn comes: after
@@ -85,4 +88,86 @@ func TestOneOfTwoDelivers(t *testing.T) {
 			t.Errorf("sent to an endpoint that is no more: %v", got)
 		}
 	})
+}
+
+// A zombie was at a delivery when it was held up, and does not know that another took over, which delivered that and more. When it
+// wakes, its late answer takes nothing back, and in its next turn it goes on where the other was.
+func TestZombieDeliversLate(t *testing.T) {
+	for name, answer := range map[string]sender.Answer{
+		"a success": {Status: 200}, "a failure": {Status: 500}, "an endpoint that was gone then": {Status: 410},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, a *rig, p *port) {
+				b := &rig{t: t, log: a.log, handler: a.handler, keys: a.keys, dir: t.TempDir()}
+				b.open()
+				first, second := turntest.New(), turntest.New()
+				a.config.Turn, b.config.Turn = first, second
+				wakes := make(chan struct{})
+				p.set(func(context.Context, sent) (sender.Answer, error) { // whatever its context says
+					<-wakes
+					return answer, nil
+				})
+				a.start(p)
+				other := &port{}
+				b.start(other)
+				added := a.add(outhooks.Addition{}).Endpoint
+				first.Give()
+				var want []string
+				place := func(number string) {
+					_, event := a.place(number, "acme")
+					want = append(want, event.String())
+				}
+				place("1")
+				synctest.Wait()
+				second.Give() // its lease has run out, and it does not know
+				place("2")
+				place("3")
+				synctest.Wait()
+				if got := ids(other.take()); !slices.Equal(got, want) {
+					t.Fatalf("the other sent %v, want %v", got, want)
+				}
+				time.Sleep(time.Hour)
+				first.Take()
+				close(wakes)
+				synctest.Wait()
+				p.take()
+				p.set(nil)
+				if s := b.standing(); s.State() != outhooks.Active {
+					t.Fatalf("the endpoint is %s", s.State())
+				}
+				place("4")
+				synctest.Wait()
+				if got := ids(other.take()); !slices.Equal(got, want[3:]) {
+					t.Errorf("the other went on with %v, want %v", got, want[3:])
+				}
+				second.Take()
+				synctest.Wait()
+				first.Give()
+				place("5")
+				synctest.Wait()
+				if got := ids(p.take()); !slices.Equal(got, want[4:]) {
+					t.Errorf("in its next turn it sent %v, want %v", got, want[4:])
+				}
+				a.end()
+				b.end()
+				events := a.events(added.ID)
+				if count[eventstore.DeliveryParked](events)+count[eventstore.EndpointDisabled](events) > 0 {
+					t.Errorf("%v", events)
+				}
+				var recorded int64
+				for _, e := range events {
+					if d, ok := e.(eventstore.EndpointDelivered); ok {
+						recorded += d.Count
+					}
+				}
+				all := int64(len(want))
+				if answer.OK() {
+					all++ // the late one was one more
+				}
+				if recorded != all {
+					t.Errorf("%d deliveries are recorded, want %d", recorded, all)
+				}
+			})
+		})
+	}
 }

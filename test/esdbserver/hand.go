@@ -89,3 +89,10 @@ func (l *Log) Link() {
 		}
 	}
 }
+
+// Last is the commit position of the last event of $all.
+func (l *Log) Last() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.records[len(l.records)-1].at.Commit
+}

@@ -74,11 +74,7 @@ func (s *service) Append(call streams.Streams_AppendServer) error {
 		if err != nil {
 			return err
 		}
-		e := m.GetProposedMessage()
-		p := proposed{
-			id: fromUUID(e.GetId()), kind: e.GetMetadata()["type"], json: e.GetMetadata()["content-type"] == "application/json",
-			data: e.GetData(), meta: e.GetCustomMetadata(),
-		}
+		p := newProposed(m.GetProposedMessage())
 		if p.kind == "" || p.id == uuid.Nil {
 			return status.Error(codes.InvalidArgument, "Required Metadata Property type is missing")
 		}
@@ -112,6 +108,21 @@ func (s *service) Append(call streams.Streams_AppendServer) error {
 		success.PositionOption = &streams.AppendResp_Success_NoPosition{NoPosition: &shared.Empty{}}
 	}
 	return call.SendAndClose(&streams.AppendResp{Result: &streams.AppendResp_Success_{Success: success}})
+}
+
+// message is what both ways of appending say of an event.
+type message interface {
+	GetId() *shared.UUID
+	GetMetadata() map[string]string
+	GetCustomMetadata() []byte
+	GetData() []byte
+}
+
+func newProposed(m message) proposed {
+	return proposed{
+		id: fromUUID(m.GetId()), kind: m.GetMetadata()["type"], json: m.GetMetadata()["content-type"] == "application/json",
+		data: m.GetData(), meta: m.GetCustomMetadata(),
+	}
 }
 
 func wrongAnswer(w *wrongVersion, o *streams.AppendReq_Options) *streams.AppendResp {

@@ -53,6 +53,7 @@ type Config struct {
 	Now    func() time.Time
 	Life   time.Duration // of a session; zero: DefaultLife
 	OIDC   *OIDC         // nil: by token alone
+	Ended  func()        // called when a session was ended before its time; nil: nobody wants to know
 }
 
 // Sessions begins, recognises and ends sessions. Safe for many goroutines.
@@ -192,6 +193,9 @@ func (s *Sessions) Leave(w http.ResponseWriter, r *http.Request) {
 func (s *Sessions) end(r *http.Request) {
 	if k, found, err := s.read(r); found && err == nil {
 		s.ended.Add(k.ID, time.Unix(k.Until, 0))
+		if s.Ended != nil {
+			s.Ended()
+		}
 	}
 }
 

@@ -5,7 +5,7 @@
   const $ = (selector, from = document) => from.querySelector(selector);
   const all = (selector, from = document) => [...from.querySelectorAll(selector)];
   const page = () => $('.orders-page');
-  const number = (n) => n.toLocaleString(document.documentElement.lang);
+  const number = (n) => n.toLocaleString(document.documentElement.dataset.locale);
 
   // Rows, as somebody else changes them. A row keeps its place, its tick and its focus; one that left the list says so and stays.
   const waiting = new Map();
@@ -184,7 +184,8 @@
     if (e.ctrlKey || e.metaKey || e.altKey || typing || $('#dialog').open) return;
     const after = Date.now() - g < 1500;
     g = 0;
-    if (after && e.key >= '1' && e.key <= '6') { location.href = '/orders?tab=' + tabs[e.key - 1]; return; }
+    const digit = /^[1-6]$/.test(e.key) ? e.key : /^Digit([1-6])$/.exec(e.code)?.[1]; // where digits need Shift, without it, too
+    if (after && digit) { location.href = '/orders?tab=' + tabs[digit - 1]; return; }
     switch (e.key) {
       case 'g': g = Date.now(); return;
       case '/': {
