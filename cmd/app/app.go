@@ -104,6 +104,9 @@ func New(ctx context.Context, c Config, out io.Writer, hooks Hooks) (_ *App, err
 	if err := a.openData(); err != nil {
 		return nil, err
 	}
+	if err := canListen(ctx, c.Listen); err != nil {
+		return nil, err
+	}
 	if err := os.MkdirAll(filepath.Join(c.Data, "saga"), 0o700); err != nil {
 		return nil, fmt.Errorf("--data: %w", err)
 	}

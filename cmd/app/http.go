@@ -53,7 +53,7 @@ func (a *App) routes(stopping <-chan struct{}) http.Handler {
 	limit := func(refuse commandapi.Refuse) func(http.Handler) http.Handler {
 		return commandapi.RateLimit(a.config.RateLimit, int(a.config.RateLimit), refuse)
 	}
-	limited := limit(nil)(apiMux)
+	limited := limit(nil)(commandapi.Unambiguous(apiMux))
 	a.nats.api, a.nats.handler = description, commandapi.RequestID(limited)
 	api := commandapi.Authenticate(auth)(limited)
 	auth.Via = domain.ViaUI

@@ -55,3 +55,13 @@ func TestPathsBesideTheAPI(t *testing.T) {
 		}
 	}
 }
+
+// The API asks of requests that they can be heeded as a whole.
+func TestAmbiguousRequestsAreRefused(t *testing.T) {
+	url := start(t, func(*Config) {})
+	for _, query := range []string{"tab=new&tab=paid", "q=%zz"} {
+		if res, body := get(t, http.MethodGet, url+"/v1/orders?"+query); res.StatusCode != http.StatusBadRequest || !strings.Contains(body, "bad_query") {
+			t.Errorf("%s: %s %s", query, res.Status, body)
+		}
+	}
+}

@@ -49,6 +49,9 @@ var operations = map[string]string{
 	"POST /v1/webhook-endpoints/{id}/disable": admins, "POST /v1/webhook-endpoints/{id}/enable": admins, "POST /v1/webhook-endpoints/{id}/remove": admins,
 	"POST /v1/webhook-endpoints/{id}/retry": admins, "POST /v1/webhook-endpoints/{id}/rotate": admins, "POST /v1/webhook-endpoints/{id}/skip": admins,
 	"POST /v1/webhook-endpoints/{id}/test": admins,
+
+	"GET /livez": anybody, "GET /readyz": anybody, "GET /openapi.json": anybody, "GET /metrics": readers,
+	"POST /v1/webhooks/stripe": anybody, // which is signed
 }
 
 // pages are those that the pages' own mux knows, and what the program has beside them. Stores are programs: no page is for them.
@@ -69,8 +72,7 @@ var pageRoles = map[string]string{
 	"POST /orders/{id}/reauthorize": clerks,
 	"POST /orders/{id}/refund":      managers, "POST /orders/{id}/cancel": managers, "POST /orders/{id}/resume": managers,
 
-	"GET /livez": anybody, "GET /readyz": anybody, "GET /openapi.json": anybody, "GET /static/": anybody, "GET /static/vendor/{name}": anybody,
-	"GET /metrics": readers, "POST /v1/webhooks/stripe": anybody, // which is signed
+	"GET /static/": anybody, "GET /static/vendor/{name}": anybody,
 	"GET /sign-in": anybody, "POST /sign-in": anybody, "GET /sign-in/provider": anybody, "GET /sign-in/callback": anybody, "POST /sign-out": anybody,
 }
 

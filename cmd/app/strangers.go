@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 )
@@ -71,4 +72,13 @@ func (a *App) mayListen(ctx context.Context) error {
 		}
 	}
 	return a.config.noToken()
+}
+
+// canListen says at once, before the log is read, that an address is taken. The server listens when it can answer.
+func canListen(ctx context.Context, address string) error {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if err != nil {
+		return fmt.Errorf("--listen: %w", err)
+	}
+	return l.Close()
 }

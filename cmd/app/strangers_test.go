@@ -2,10 +2,13 @@ package app
 
 import (
 	"context"
+	"errors"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -91,5 +94,22 @@ func TestRefusedBeforeThereIsAFolder(t *testing.T) {
 		if _, err := os.Stat(c.Data); !os.IsNotExist(err) {
 			t.Errorf("the folder was made: %v", err)
 		}
+	}
+}
+
+// An address that is taken is said before the log is opened.
+func TestTakenAddress(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }() // nobody came
+	c := Default()
+	c.Data, c.Listen = t.TempDir(), l.Addr().String()
+	if _, err := New(t.Context(), c, io.Discard, Hooks{}); !errors.Is(err, syscall.EADDRINUSE) || !strings.Contains(err.Error(), "--listen") {
+		t.Errorf("%v", err)
+	}
+	if _, err := os.Stat(filepath.Join(c.Data, "log")); !os.IsNotExist(err) {
+		t.Errorf("a log was made: %v", err)
 	}
 }

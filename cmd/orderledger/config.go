@@ -84,6 +84,13 @@ var natsFiles = []natsFile{
 // variables that mean nothing are refused, and so are values that can't be read: none must be silently without effect.
 func readConfig(flags *pflag.FlagSet, path string, environ []string) (app.Config, error) {
 	var wrong error
+	if path == "" {
+		for _, v := range environ {
+			if named, ok := strings.CutPrefix(v, envPrefix+"CONFIG="); ok {
+				path = named
+			}
+		}
+	}
 	k := koanf.New(delimiter)
 	known := func(key string) bool { f := flags.Lookup(key); return f != nil && key != "config" && key != "help" }
 	if path != "" {
@@ -107,7 +114,7 @@ func readConfig(flags *pflag.FlagSet, path string, environ []string) (app.Config
 		TransformFunc: func(name, value string) (string, any) {
 			key := strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(name, envPrefix)), "_", "-")
 			switch {
-			case slices.Contains(others, key), strings.HasPrefix(key, "test-"): // the tests' own
+			case key == "config", slices.Contains(others, key), strings.HasPrefix(key, "test-"): // the tests' own
 				return "", nil
 			case !known(key):
 				wrong = errors.Join(wrong, fmt.Errorf("%s means nothing; variables are named as serve's flags", name))

@@ -336,6 +336,10 @@ func TestConfigurationComesFromFlagThenEnvironmentThenFile(t *testing.T) {
 	if c, err = read(nil); err != nil || c.Manufacturers.Of("acme").Calendar.Zone.String() != "America/Chicago" || c.Manufacturers.Of("9").Calendar.Days != 3 {
 		t.Errorf("%+v, %v", c.Manufacturers, err)
 	}
+	cmd := (&cli{}).serve()
+	if c, err = readConfig(cmd.LocalNonPersistentFlags(), "", []string{"ORDERLEDGER_CONFIG=" + file}); err != nil || c.Manufacturers.Of("9").Calendar.Days != 3 {
+		t.Errorf("the file that the environment names: %+v, %v", c.Manufacturers, err)
+	}
 	write("manufacturers:\n  acme: {time-zone: Gotham}\n  b: {days-to-confirm: 0}\ndurability: none\n")
 	if _, err = read(nil); exitCode(err) != exitWrongUse || len(strings.Split(err.Error(), "\n")) != 3 {
 		t.Errorf("all that is wrong is to be said at once: %v", err)
