@@ -127,8 +127,10 @@ func TestZombieDeliversLate(t *testing.T) {
 					t.Fatalf("the other sent %v, want %v", got, want)
 				}
 				time.Sleep(time.Hour)
-				first.Take()
+				first.Expire()
 				close(wakes)
+				synctest.Wait()
+				first.Take()
 				synctest.Wait()
 				p.take()
 				p.set(nil)
@@ -170,4 +172,28 @@ func TestZombieDeliversLate(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A process that was held up past its turn, and has not been told so yet, delivers nothing.
+func TestNothingIsDeliveredAfterTheTurn(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig, p *port) {
+		turn := turntest.New()
+		r.config.Turn = turn
+		r.start(p)
+		r.add(outhooks.Addition{})
+		turn.Give()
+		synctest.Wait()
+		turn.Expire()
+		_, event := r.place("1", "acme")
+		time.Sleep(time.Hour)
+		if got := p.take(); len(got) > 0 || r.runner.Ready() != nil {
+			t.Errorf("sent %v; %v", ids(got), r.runner.Ready())
+		}
+		turn.Take()
+		turn.Give()
+		synctest.Wait()
+		if got := ids(p.take()); !slices.Equal(got, []string{event.String()}) {
+			t.Errorf("sent %v in the next turn", got)
+		}
+	})
 }

@@ -211,6 +211,9 @@ func (w *worker) deliver(ctx context.Context, e Endpoint, rec eventstore.Recorde
 	if err != nil {
 		return false, err
 	}
+	if !w.cfg.Turn.Mine() {
+		return false, turnOver(ctx)
+	}
 	secrets, failure := w.cfg.Endpoints.keys.secrets(e, w.cfg.Now())
 	var a sender.Answer
 	if failure == nil {
@@ -223,12 +226,20 @@ func (w *worker) deliver(ctx context.Context, e Endpoint, rec eventstore.Recorde
 		return true, w.delivered(ctx, rec, a)
 	case ctx.Err() != nil:
 		return false, ctx.Err()
+	case !w.cfg.Turn.Mine(): // an answer that is late decides nothing: another process may have had a better one
+		return false, turnOver(ctx)
 	case failure == nil && a.Status == http.StatusGone:
 		return false, w.gone(ctx, rec)
 	case failure == nil:
 		failure = fmt.Errorf("it answered %d %s", a.Status, http.StatusText(a.Status))
 	}
 	return false, w.failed(ctx, e, rec, failure, a)
+}
+
+// turnOver waits until a turn that is over by the clock has ended.
+func turnOver(ctx context.Context) error {
+	<-ctx.Done()
+	return ctx.Err()
 }
 
 func (w *worker) delivered(ctx context.Context, rec eventstore.Recorded, a sender.Answer) error {
