@@ -30,6 +30,7 @@ type worker struct {
 	at      eventstore.Position // of file.Last
 	through eventstore.EventRef // the endpoint's Through that was taken into account
 	skipped int                 // events that were not wanted, since the file was saved
+	untold  time.Time           // since when the log knows less than the file; zero when it knows as much
 	due     time.Time           // before which nothing is tried
 	away    int                 // how often in a row the log could not be read or written
 
@@ -110,7 +111,7 @@ func (w *worker) step(ctx, turn context.Context) (over bool, err error) {
 	if wait := time.Until(w.due); wait > 0 {
 		return false, pause(turn, wait)
 	}
-	if err := w.record(ctx, w.cfg.RecordEvery); err != nil {
+	if err := w.record(ctx, w.enough()); err != nil {
 		return false, err
 	}
 	return false, w.follow(ctx, turn, e)
@@ -158,9 +159,12 @@ func (w *worker) follow(ctx, turn context.Context, e Endpoint) error {
 	}
 	defer func() { _ = sub.Close() }() // nothing is lost with it
 	for {
-		batch, err := sub.Next(turn, batchSize)
+		batch, err := w.next(turn, sub)
 		if err != nil {
 			return err
+		}
+		if len(batch) == 0 {
+			return nil // it is time to tell the log
 		}
 		w.away = 0
 		for _, rec := range batch {
@@ -184,6 +188,31 @@ func (w *worker) follow(ctx, turn context.Context, e Endpoint) error {
 		}
 		w.tell(func(t *told) { t.at = w.at })
 	}
+}
+
+// next is what the log says next; nothing when the log is to be told first.
+func (w *worker) next(turn context.Context, sub eventstore.Subscription) ([]eventstore.Recorded, error) {
+	if w.file.Unrecorded == 0 {
+		w.untold = time.Time{}
+	}
+	if w.untold.IsZero() || w.cfg.RecordAfter == 0 {
+		return sub.Next(turn, batchSize)
+	}
+	limited, cancel := context.WithDeadline(turn, w.untold.Add(w.cfg.RecordAfter))
+	defer cancel()
+	batch, err := sub.Next(limited, batchSize)
+	if err != nil && turn.Err() == nil && limited.Err() != nil {
+		return nil, nil
+	}
+	return batch, err
+}
+
+// enough is how many deliveries the log is told of now.
+func (w *worker) enough() int64 {
+	if w.cfg.RecordAfter > 0 && !w.untold.IsZero() && time.Since(w.untold) >= w.cfg.RecordAfter {
+		return 1
+	}
+	return w.cfg.RecordEvery
 }
 
 func (w *worker) wanted(ctx context.Context, e Endpoint, rec eventstore.Recorded) (bool, error) {
@@ -244,7 +273,9 @@ func turnOver(ctx context.Context) error {
 
 func (w *worker) delivered(ctx context.Context, rec eventstore.Recorded, a sender.Answer) error {
 	w.at, w.file.Last, w.file.Failing = rec.Position, eventstore.Ref(rec), failing{}
-	w.file.Unrecorded++
+	if w.file.Unrecorded++; w.untold.IsZero() {
+		w.untold = time.Now()
+	}
 	w.save()
 	w.Runner.delivered.Add(1)
 	w.tell(func(t *told) {
@@ -252,7 +283,7 @@ func (w *worker) delivered(ctx context.Context, rec eventstore.Recorded, a sende
 		t.delivered++
 		t.lastAt, t.lastStatus = w.cfg.Now(), a.Status
 	})
-	return w.record(ctx, w.cfg.RecordEvery)
+	return w.record(ctx, w.enough())
 }
 
 // failed keeps that an attempt failed, and puts the next one off; or parks the delivery, when it has failed for long enough.
@@ -318,7 +349,7 @@ func (w *worker) gone(ctx context.Context, rec eventstore.Recorded) error {
 func (w *worker) record(ctx context.Context, atLeast int64) error {
 	for range maxConflicts {
 		if w.file.Unrecorded > 0 && w.through == w.file.Last { // said, and the answer was lost; or another process has said it
-			w.file.Unrecorded = 0
+			w.file.Unrecorded, w.untold = 0, time.Time{}
 			w.save()
 		}
 		if w.file.Unrecorded < atLeast || w.file.Unrecorded == 0 {
@@ -372,6 +403,9 @@ func (w *worker) load() {
 	}
 	if !found {
 		w.file = checkpoint{}
+	}
+	if w.file.Unrecorded > 0 {
+		w.untold = time.Now()
 	}
 }
 
