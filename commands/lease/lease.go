@@ -63,7 +63,8 @@ type Lease struct {
 	mu      sync.Mutex
 	turn    context.Context // ours, while we hold it
 	end     context.CancelCauseFunc
-	expiry  *time.Timer   // ends the turn
+	until   time.Time     // when the turn is over, unless it is prolonged
+	expiry  *time.Timer   // ends it then
 	changed chan struct{} // closed, and replaced, when a turn begins
 	status  Status
 }
@@ -97,8 +98,13 @@ func (l *Lease) Status() Status {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s := l.status
-	s.Held = l.turn != nil && l.turn.Err() == nil
+	s.Held = l.held()
 	return s
+}
+
+// held says whether the turn is ours, also to a process that was held up past its end and whose timers have not said so yet.
+func (l *Lease) held() bool {
+	return l.turn != nil && l.turn.Err() == nil && time.Now().Before(l.until)
 }
 
 // Mine implements follow.Turn.
@@ -272,15 +278,19 @@ func (l *Lease) write(ctx context.Context, r record) error {
 	defer l.mu.Unlock()
 	l.status.Holder, l.status.Since, l.status.Err = &l.cfg.Self, r.Since, nil
 	left := l.cfg.Keep - time.Since(asked)
-	if l.turn != nil && l.turn.Err() == nil && l.expiry.Stop() {
+	if l.held() && l.expiry.Stop() {
+		l.until = asked.Add(l.cfg.Keep)
 		l.expiry.Reset(left)
 		return nil
+	}
+	if l.turn != nil { // what was begun in it is over, though it is ours again
+		l.end(follow.ErrTurnOver)
 	}
 	if left <= 0 {
 		return nil // the answer was too slow to act on: the next one begins
 	}
 	turn, end := context.WithCancelCause(context.Background())
-	l.turn, l.end = turn, end
+	l.turn, l.end, l.until = turn, end, asked.Add(l.cfg.Keep)
 	l.expiry = time.AfterFunc(left, func() {
 		end(follow.ErrTurnOver)
 		l.cfg.Logger.Warn("lease: it could not be renewed in time, so this process stands by", "process", r.ID)

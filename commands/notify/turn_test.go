@@ -231,3 +231,33 @@ func (l *lateChannel) Send(ctx context.Context, m notify.Message) error {
 	<-l.wakes
 	return err
 }
+
+// A process that was held up past its turn, and has not been told so yet, sends nothing.
+func TestNothingIsSentAfterTheTurn(t *testing.T) {
+	inWorld(t, func(w *world) {
+		wakes := make(chan struct{})
+		kinds := w.customers()
+		for i, k := range kinds {
+			kinds[i].Write = func(s notify.Subject) (notify.Message, error) {
+				<-wakes
+				return k.Write(s)
+			}
+		}
+		turn := turntest.New()
+		turn.Give()
+		p := w.start(func(c *notify.Config) { c.Turn, c.Kinds = turn, kinds })
+		defer p.stop()
+		id := w.place()
+		synctest.Wait()
+		turn.Expire()
+		close(wakes)
+		pass(time.Minute)
+		wants(t, w.bird.subjects(), nil)
+		turn.Take()
+		synctest.Wait()
+		turn.Give()
+		p.settle()
+		wants(t, w.bird.subjects(), []string{"Placed 10248"})
+		wants(t, w.outcomes(id), []string{"customer.placed sent"})
+	})
+}

@@ -47,6 +47,9 @@ type Config struct {
 	GiveUp time.Duration
 	// RecordEvery is after how many deliveries the log is told of them; default 100.
 	RecordEvery int64
+	// RecordAfter is after how long the log is told of a delivery in any case: where another process may go on without this one's files,
+	// it repeats no more than that. Zero: never.
+	RecordAfter time.Duration
 	// SaveEvery is how often it is saved what endpoints there are; default 1 min, and when Run ends.
 	SaveEvery time.Duration
 	// Turn says when it is this process that delivers, of several on one log; default: always. In between, the runner only learns.
@@ -76,7 +79,7 @@ func (c Config) check() error {
 	switch {
 	case c.Log == nil || c.Endpoints == nil || c.Poster == nil || c.Source == "":
 		return errors.New("webhooks: a log, endpoints, a poster and a source are required")
-	case c.MinBackoff < 0 || c.MaxBackoff < c.MinBackoff || c.GiveUp < 0 || c.RecordEvery < 0 || c.SaveEvery < 0:
+	case c.MinBackoff < 0 || c.MaxBackoff < c.MinBackoff || c.GiveUp < 0 || c.RecordEvery < 0 || c.RecordAfter < 0 || c.SaveEvery < 0:
 		return errors.New("webhooks: a limit is negative, or a backoff's end lies before its beginning")
 	}
 	return nil

@@ -2,6 +2,7 @@ package outhooks_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -127,8 +128,10 @@ func TestZombieDeliversLate(t *testing.T) {
 					t.Fatalf("the other sent %v, want %v", got, want)
 				}
 				time.Sleep(time.Hour)
-				first.Take()
+				first.Expire()
 				close(wakes)
+				synctest.Wait()
+				first.Take()
 				synctest.Wait()
 				p.take()
 				p.set(nil)
@@ -170,4 +173,70 @@ func TestZombieDeliversLate(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A process that was held up past its turn, and has not been told so yet, delivers nothing.
+func TestNothingIsDeliveredAfterTheTurn(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig, p *port) {
+		turn := turntest.New()
+		r.config.Turn = turn
+		r.start(p)
+		r.add(outhooks.Addition{})
+		turn.Give()
+		synctest.Wait()
+		turn.Expire()
+		_, event := r.place("1", "acme")
+		time.Sleep(time.Hour)
+		if got := p.take(); len(got) > 0 || r.runner.Ready() != nil {
+			t.Errorf("sent %v; %v", ids(got), r.runner.Ready())
+		}
+		turn.Take()
+		turn.Give()
+		synctest.Wait()
+		if got := ids(p.take()); !slices.Equal(got, []string{event.String()}) {
+			t.Errorf("sent %v in the next turn", got)
+		}
+	})
+}
+
+// Another process that goes on without this one's files, after a crash, repeats little, however seldom something is delivered.
+func TestTakeoverAfterACrashRepeatsLittle(t *testing.T) {
+	bubble(t, func(t *testing.T, a *rig, p *port) {
+		log := &mortal{Store: a.log}
+		first, second := turntest.New(), turntest.New()
+		a.config.Log, a.config.Turn, a.config.RecordAfter = log, first, 10*time.Second
+		a.endpoints = outhooks.NewEndpoints(log, eventstore.Codec{}, time.Now, a.keys, func(context.Context, string) error { return nil })
+		b := &rig{t: t, log: a.log, handler: a.handler, keys: a.keys, dir: t.TempDir()}
+		b.open()
+		b.config.Turn = second
+		a.start(p)
+		other := &port{}
+		b.start(other)
+		id := a.add(outhooks.Addition{}).Endpoint.ID
+		first.Give()
+		for i := range 20 {
+			a.place(fmt.Sprint("seldom", i), "acme")
+			time.Sleep(time.Hour)
+		}
+		var last []string
+		for i := range 5 {
+			_, event := a.place(fmt.Sprint("often", i), "acme")
+			last = append(last, event.String())
+			time.Sleep(time.Second)
+		}
+		if got := p.take(); len(got) != 25 {
+			t.Fatalf("%d delivered", len(got))
+		}
+		log.dead = true
+		first.Take()
+		second.Give()
+		synctest.Wait()
+		if got := ids(other.take()); !slices.Equal(got, last) {
+			t.Errorf("repeated %d, want the last 5", len(got))
+		}
+		if n := count[eventstore.EndpointDelivered](a.events(id)); n != 20 {
+			t.Errorf("the log was told %d times", n)
+		}
+		a.end()
+	})
 }

@@ -208,3 +208,46 @@ func TestZombieAtWhatWasGivenUp(t *testing.T) {
 		}
 	})
 }
+
+// slowRead is the way to Stripe of a process that is held up while it looks.
+type slowRead struct {
+	commands.Payments
+	wakes <-chan struct{}
+}
+
+func (p slowRead) Read(ctx context.Context, paymentIntent string) (commands.PaymentIntent, error) {
+	pi, err := p.Payments.Read(context.WithoutCancel(ctx), paymentIntent)
+	<-p.wakes
+	return pi, err
+}
+
+// A process that was held up past its turn, and has not been told so yet, asks for nothing.
+func TestNothingIsAskedAfterTheTurn(t *testing.T) {
+	for _, a := range acts {
+		inWorld(t, func(w *world) {
+			id := a.prepare(w, visa)
+			w.do(id, a.do)
+			wakes := make(chan struct{})
+			turn := turntest.New()
+			turn.Give()
+			p := w.start(func(c *saga.Config) { c.Payments, c.Turn = slowRead{w.stripe, wakes}, turn })
+			defer p.stop()
+			synctest.Wait()
+			w.sim.Fail(func(r stripesim.Request) stripesim.Fault {
+				if r.Method == "POST" {
+					t.Errorf("%s: asked Stripe for %s", a.name, r.Path)
+				}
+				return stripesim.Fault{}
+			})
+			turn.Expire()
+			close(wakes)
+			pass(time.Minute)
+			turn.Take()
+			synctest.Wait()
+			w.sim.Fail(nil)
+			turn.Give()
+			p.settle()
+			w.ends(id, a.tells...)
+		})
+	}
+}
