@@ -59,7 +59,7 @@ func (a *App) routes(stopping <-chan struct{}) http.Handler {
 	}
 	limited := limit(nil)(apiMux)
 	a.nats.api, a.nats.handler = description, commandapi.RequestID(limited)
-	api := commandapi.Authenticate(auth)(limited)
+	api := private(commandapi.Authenticate(auth)(limited))
 	auth.Via = domain.ViaUI
 	people := auth
 	people.Refuse = a.refusePage()
@@ -81,6 +81,15 @@ func (a *App) routes(stopping <-chan struct{}) http.Handler {
 	}
 	root.Handle("/", pages)
 	return commandapi.RequestID(root)
+}
+
+// private keeps answers out of everybody's caches, such as a proxy's that doesn't know that a cookie says for whom they are.
+func private(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		next.ServeHTTP(w, r)
+	})
 }
 
 func may(p domain.Permission, next http.Handler) http.Handler {

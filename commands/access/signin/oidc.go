@@ -168,9 +168,10 @@ func (s *Sessions) Begin(w http.ResponseWriter, r *http.Request, back string) er
 	return nil
 }
 
+// flowOf is the cookie of a sign-in that was begun. No other host of the domain may set it: who could, could sign people in as somebody else.
 func flowOf(r *http.Request, value string, age int) *http.Cookie {
 	return &http.Cookie{
-		Name: flowCookie, Value: value, Path: "/sign-in", MaxAge: age, HttpOnly: true, Secure: overTLS(r), SameSite: http.SameSiteLaxMode,
+		Name: hostOnly(flowCookie, overTLS(r)), Value: value, Path: "/", MaxAge: age, HttpOnly: true, Secure: overTLS(r), SameSite: http.SameSiteLaxMode,
 	}
 }
 
@@ -191,7 +192,7 @@ func (s *Sessions) Finish(w http.ResponseWriter, r *http.Request) (back string, 
 		return "", ErrTooMany
 	}
 	var f flow
-	c, err := r.Cookie(flowCookie)
+	c, err := r.Cookie(hostOnly(flowCookie, overTLS(r)))
 	if err != nil || len(c.Value) > maxCookie || s.seal.open(flowPurpose, c.Value, &f) != nil || s.Now().Unix() >= f.Until {
 		return "", errFlow
 	}

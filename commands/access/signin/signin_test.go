@@ -234,6 +234,44 @@ func TestCookiesAreForUsAlone(t *testing.T) {
 	}
 }
 
+// The cookie that binds a sign-in to its browser can't be set by other hosts of the domain, either.
+func TestCookiesOfTheFlow(t *testing.T) {
+	p := oidctest.New(t)
+	r := newRig(t, provider(t, p, nil))
+	for proto, want := range map[string]string{"": "orderledger_oidc=", "https": "__Host-orderledger_oidc="} {
+		w, q := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/begin", nil)
+		if proto != "" {
+			q.Header.Set("X-Forwarded-Proto", proto)
+		}
+		if err := r.sessions.Begin(w, q, "/"); err != nil {
+			t.Fatal(err)
+		}
+		set := w.Header().Get("Set-Cookie")
+		if !strings.HasPrefix(set, want) || !strings.Contains(set, "; Path=/;") || strings.Contains(set, "Domain") || !strings.Contains(set, "HttpOnly") ||
+			!strings.Contains(set, "SameSite=Lax") || strings.Contains(set, "Secure") != (proto == "https") {
+			t.Errorf("%q: %s", proto, set)
+		}
+		if to := w.Header().Get("Location"); !strings.Contains(to, "code_challenge_method=S256") || !strings.Contains(to, "nonce=") || !strings.Contains(to, "state=") {
+			t.Errorf("%q leads to %s", proto, to)
+		}
+	}
+}
+
+// A role that is given to nobody any more is nobody's, though the session is of when it was.
+func TestRoleThatIsTakenFromTheConfiguration(t *testing.T) {
+	p := oidctest.New(t)
+	p.Is(map[string]any{"groups": "counter"})
+	r := newRig(t, provider(t, p, nil))
+	r.want(200, "back to /", "GET", "/begin?back=/")
+	r.want(200, "subject-1 clerk", "GET", "/who")
+	roles, err := signin.ParseRoles("viewer=everybody")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.sessions = r.another(key(1), provider(t, p, func(c *signin.OIDCConfig) { c.Roles = roles }), time.Now)
+	r.want(503, access.ErrUnauthenticated.Error(), "GET", "/who")
+}
+
 func provider(t *testing.T, p *oidctest.Provider, edit func(*signin.OIDCConfig)) *signin.OIDC {
 	t.Helper()
 	roles, err := signin.ParseRoles("admin=ledger-admins, clerk=counter,clerk=warehouse,viewer=everybody")
