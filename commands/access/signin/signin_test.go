@@ -1,13 +1,16 @@
 package signin_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -361,6 +364,53 @@ func TestProviderRefusesForgesAndIsGone(t *testing.T) {
 	none := newRig(t, nil)
 	none.want(404, "Nobody but", "GET", "/begin")
 	none.want(400, "not begun", "GET", signin.CallbackPath+"?code=x&state=y")
+}
+
+// A provider that does not answer is asked once in a while, whoever wants to sign in meanwhile, and fills no log.
+func TestSilentProviderHoldsNobodyUp(t *testing.T) {
+	var asked, lines atomic.Int64
+	p := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}))
+	defer p.Close()
+	o, err := signin.NewOIDC(signin.OIDCConfig{
+		Issuer: p.URL, ClientID: "c", RoleClaim: "groups", Roles: signin.Roles{domain.Clerk: {"counter"}},
+		Logger: slog.New(slog.NewTextHandler(counting{&lines}, nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newRig(t, o)
+	var all sync.WaitGroup
+	for range 100 {
+		all.Go(func() {
+			w := httptest.NewRecorder()
+			if err := r.sessions.Begin(w, httptest.NewRequest(http.MethodGet, "/begin", nil), "/"); err == nil {
+				t.Error("it answered")
+			}
+		})
+	}
+	all.Wait()
+	if n := asked.Load(); n != 1 {
+		t.Errorf("it was asked %d times", n)
+	}
+	if n := lines.Load(); n == 0 || n > 30 {
+		t.Errorf("%d lines were logged", n)
+	}
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	if err := r.sessions.Begin(httptest.NewRecorder(), httptest.NewRequestWithContext(stopped, http.MethodGet, "/begin", nil), "/"); err == nil {
+		t.Error("who has gone is answered")
+	}
+}
+
+// counting counts lines.
+type counting struct{ n *atomic.Int64 }
+
+func (c counting) Write(b []byte) (int, error) {
+	c.n.Add(1)
+	return len(b), nil
 }
 
 // An answer is good once, in the browser that asked, for ten minutes.
