@@ -57,6 +57,7 @@ type App struct {
 	stripe    stripeLink
 	tokens    *access.Tokens
 	model     *tabs.DB
+	reader    projections.Reader // of the model, for those who ask from outside
 	projector *projections.Projector
 	saga      *saga.Saga
 	webhooks  webhookLink
@@ -191,7 +192,7 @@ func (a *App) openReadModel() error {
 		return fmt.Errorf("read model: %w", err)
 	}
 	a.onClose(func() { closeLogged(a.log, "read model", model.Close) })
-	a.model = model
+	a.model, a.reader = model, projections.Fairly(model)
 	a.projector = projections.NewProjector("tabs", a.store, model)
 	return nil
 }

@@ -122,6 +122,17 @@ func TestWhoIsShownOutHearsNothingMore(t *testing.T) {
 	}
 }
 
+// Nothing between the ledger and its reader keeps an answer, or takes it for another kind of file than it is.
+func TestAnswersAreForTheirReaderAlone(t *testing.T) {
+	d := callers{t, start(t, func(*Config) {})}
+	id := d.place("1")
+	for _, path := range []string{"/v1/orders", "/v1/orders/" + id, "/v1/orders/" + id + "/events", "/v1/orders?format=csv", "/v1/tabs", "/v1/tokens", "/v1/nothing", "/orders", "/orders.csv", "/sign-in", "/outbox"} {
+		if res := d.do("GET", path, ""); res.Header.Get("Cache-Control") != "no-store" || res.Header.Get("X-Content-Type-Options") != "nosniff" {
+			t.Errorf("%s: %d %v", path, res.StatusCode, res.Header)
+		}
+	}
+}
+
 // order is one on account, as a store sends it.
 func order(number, customer string) string {
 	name, err := json.Marshal(customer)

@@ -17,6 +17,7 @@ import (
 	"github.com/orderledger/orderledger/commands/stripepay"
 	"github.com/orderledger/orderledger/domain"
 	"github.com/orderledger/orderledger/domain/eventstore"
+	"github.com/orderledger/orderledger/domain/share"
 	"github.com/orderledger/orderledger/projections"
 	"github.com/orderledger/orderledger/projections/dashboard"
 	"github.com/orderledger/orderledger/projections/queryapi"
@@ -55,7 +56,7 @@ func (a *App) routes(stopping <-chan struct{}) http.Handler {
 	}
 	limited := limit(nil)(commandapi.Unambiguous(apiMux))
 	a.nats.api, a.nats.handler = description, commandapi.RequestID(limited)
-	api := commandapi.Authenticate(auth)(limited)
+	api := private(commandapi.Authenticate(auth)(limited))
 	auth.Via = domain.ViaUI
 	people := auth
 	people.Refuse = a.refusePage()
@@ -73,6 +74,15 @@ func (a *App) routes(stopping <-chan struct{}) http.Handler {
 	}
 	root.Handle("/", pages)
 	return commandapi.RequestID(root)
+}
+
+// private keeps answers out of everybody's caches, such as a proxy's that doesn't know that a cookie says for whom they are.
+func private(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		next.ServeHTTP(w, r)
+	})
 }
 
 func may(p domain.Permission, next http.Handler) http.Handler {
@@ -99,7 +109,7 @@ func (a *App) register(mux *http.ServeMux, stopping <-chan struct{}) *huma.OpenA
 		Log: a.store, Codec: a.codec, Now: a.now, Logger: a.log,
 	})
 	queryapi.Register(api, queryapi.Deps{
-		Reader: a.model, Waiter: a.projector, Log: a.store, Codec: a.codec, Now: a.now, Problem: a.problem, Done: stopping,
+		Reader: a.reader, Waiter: a.projector, Log: a.store, Codec: a.codec, Now: a.now, Problem: a.problem, Done: stopping,
 		Follow: func(after eventstore.Position) queryapi.Follower { return a.projector.Follow(after) },
 		Status: func(ctx context.Context) ([]projections.Status, error) {
 			return []projections.Status{a.projector.Status(ctx)}, nil
@@ -150,6 +160,15 @@ func (a *App) problem(err error) error {
 		return commandapi.BadQuery(domain.Violation{Field: query.Parameter, Code: domain.BadValue, Message: query.Why})
 	case errors.Is(err, queryapi.ErrForbidden):
 		return commandapi.From(commandapi.ErrForbidden)
+	case errors.Is(err, share.ErrYours):
+		p := commandapi.New(http.StatusTooManyRequests, commandapi.CodeRateLimited,
+			"As many lists are being read for you as may be for one. Wait for them, then ask again.")
+		p.RetryAfter = time.Second
+		return p
+	case errors.Is(err, share.ErrNone):
+		p := commandapi.New(http.StatusServiceUnavailable, commandapi.CodeUnavailable, "Too many lists are being read. Ask again.")
+		p.RetryAfter = time.Second
+		return p
 	case errors.Is(err, queryapi.ErrYourStreams):
 		p := commandapi.New(http.StatusTooManyRequests, commandapi.CodeRateLimited, sentence(err))
 		p.RetryAfter = 10 * time.Second

@@ -35,7 +35,7 @@ func (a *App) refusePage() commandapi.Refuse {
 
 func (a *App) pageDeps() dashboard.Deps {
 	return dashboard.Deps{
-		Reader: a.model, Waiter: a.projector, Log: a.store, Codec: a.codec, Acts: acts{a}, Mail: mailbox{a}, Now: a.now, Logger: a.log,
+		Reader: a.reader, Waiter: a.projector, Log: a.store, Codec: a.codec, Acts: acts{a}, Mail: mailbox{a}, Now: a.now, Logger: a.log,
 		Jobs: a.jobs, Views: a.newViews(),
 		Sandbox: a.config.Stripe == "sandbox", Ledger: a.config.Ledger, Formats: a.formats, Live: a.live, Pacer: a.model, Health: a.health,
 		Door: signIn{a.sessions}, SignIn: "An administrator makes tokens: orderledger token create --name NAME --role clerk",

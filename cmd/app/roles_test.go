@@ -225,6 +225,25 @@ func TestEveryRouteIsForWhomItIs(t *testing.T) {
 			}
 		}
 	}
+	t.Run("from another site", func(t *testing.T) {
+		_, secret := d.token("at-a-browser", "admin")
+		cookie := d.session(secret)
+		for route := range paths {
+			method, path, _ := strings.Cut(route, " ")
+			if method != http.MethodPost || path == "/v1/webhooks/stripe" {
+				continue
+			}
+			for _, says := range [][]string{{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Origin", "https://evil.example"}, {"Origin", "null"}} {
+				for _, credentials := range [][]string{{"Cookie", cookie}, {"Accept", "*/*"}} { // who needs none is here, too
+					res := d.do(method, fill.Replace(path), form, append([]string{"Content-Type", "application/x-www-form-urlencoded", "Idempotency-Key", "k"}, append(says, credentials...)...)...)
+					if res.StatusCode != http.StatusForbidden {
+						t.Errorf("%s, %v, %v: %d", route, says, credentials[0], res.StatusCode)
+					}
+					_ = res.Body.Close()
+				}
+			}
+		}
+	})
 	t.Run("on NATS", func(t *testing.T) { everySubject(t, a, who, fill) })
 }
 

@@ -23,6 +23,7 @@ import (
 
 	"github.com/orderledger/orderledger/commands/commandapi"
 	"github.com/orderledger/orderledger/domain"
+	"github.com/orderledger/orderledger/domain/share"
 )
 
 // flushPatience bounds how long the last answers may take to reach the server.
@@ -83,7 +84,7 @@ type Service struct {
 	base     context.Context // of all requests
 	cut      context.CancelFunc
 	underway sync.WaitGroup
-	room     *room
+	room     *share.Room
 	known    *lru.Cache[[sha256.Size]byte, string] // as whom they act who sent what hashes to it
 	told     *lru.Cache[string, *rate.Limiter]     // how often senders may be told that there is no room
 
@@ -114,7 +115,7 @@ func Start(cfg Config) (*Service, error) {
 		return nil, err
 	}
 	s := &Service{
-		cfg: cfg, started: time.Now().UTC(), room: newRoom(cfg.Workers, cfg.Queue, cfg.QueueBytes), known: known, told: told,
+		cfg: cfg, started: time.Now().UTC(), room: share.NewRoom(cfg.Workers, cfg.Queue, cfg.QueueBytes), known: known, told: told,
 		identity: micro.ServiceIdentity{Name: Name, ID: rand.Text(), Version: cfg.Version, Metadata: map[string]string{"ledger": cfg.Ledger}},
 	}
 	s.base, s.cut = context.WithCancel(context.Background())
@@ -204,22 +205,22 @@ func (s *Service) receive(e *endpoint, m *nats.Msg) {
 	}
 	given := headers(m)
 	from := s.sender(m, given)
-	p, refused := s.room.enter(from, m.Size())
-	if refused != roomForIt {
+	p, err := s.room.Enter(from, m.Size())
+	if err != nil {
 		s.refused.Add(1)
 		if s.tells(from, began) {
-			s.respond(e, m, began, problem(refused.problem()))
+			s.respond(e, m, began, problem(noPlace(err)))
 		}
 		return
 	}
 	s.underway.Go(func() {
 		ctx, cancel := context.WithTimeout(s.base, s.cfg.Timeout)
 		defer cancel()
-		if err := p.wait(ctx); err != nil {
+		if err := p.Wait(ctx); err != nil {
 			s.respond(e, m, began, problem(commandapi.From(err)))
 			return
 		}
-		defer p.leave()
+		defer p.Leave()
 		s.respond(e, m, began, s.answer(ctx, e, m, given))
 	})
 }
@@ -237,11 +238,11 @@ func (s *Service) tells(from string, now time.Time) bool {
 	return l.AllowN(now, 1)
 }
 
-// problem is what who gets no place is told.
-func (r refusal) problem() *commandapi.Problem {
+// noPlace is what who gets no place is told.
+func noPlace(err error) *commandapi.Problem {
 	p := commandapi.New(http.StatusServiceUnavailable, commandapi.CodeUnavailable,
 		"Too many requests wait for an answer. Send the same request again, with the same Idempotency-Key.")
-	if r == roomForOthers {
+	if errors.Is(err, share.ErrYours) {
 		p = commandapi.New(http.StatusTooManyRequests, commandapi.CodeRateLimited,
 			"You have as many requests underway as one sender may have. Wait for their answers, then send the same request again, with the same Idempotency-Key.")
 	}

@@ -1,4 +1,4 @@
-package natsapi
+package share
 
 import (
 	"context"
@@ -6,10 +6,9 @@ import (
 	"sync"
 )
 
-// room is for the requests that are underway: some are answered, some wait for their turn. What bounds it for all bounds it for each, by
-// one rule: nobody may have more of it than is left for the others. One sender alone has half of it, two that want all have a third each,
-// and who comes anew always finds room. Turns go round among the senders, however much each of them has waiting.
-type room struct {
+// Room is for requests: some are answered, some wait for their turn. Nobody may have more of either, nor of the bytes of both, than is
+// left for the others. Turns go round among those who want something, however much each of them has waiting. Safe for many goroutines.
+type Room struct {
 	workers, queue, bytes int
 
 	mu      sync.Mutex
@@ -25,70 +24,62 @@ type sender struct {
 	key     string
 	running int
 	held    int
-	waiting []*place
+	waiting []*Place
 }
 
-// place is a request's place in the room.
-type place struct {
-	room *room
+// Place is a request's place in a room.
+type Place struct {
+	room *Room
 	of   *sender
 	size int
 	turn chan struct{} // closed when the request may be answered
 }
 
-// refusal is why there is no place.
-type refusal int
-
-const (
-	roomForIt refusal = iota
-	roomForOthers
-	noRoom
-)
-
-func newRoom(workers, queue, bytes int) *room {
-	return &room{workers: workers, queue: queue, bytes: bytes, senders: map[string]*sender{}}
+// NewRoom returns a room in which so many requests are answered at once and so many may wait, of so many bytes together.
+func NewRoom(workers, queue, bytes int) *Room {
+	return &Room{workers: workers, queue: queue, bytes: bytes, senders: map[string]*sender{}}
 }
 
-// enter takes a place for a request of a size, or says why not. It does not block.
-func (r *room) enter(key string, size int) (*place, refusal) {
+// Enter takes a place for a request of somebody's, of a size. It does not block. Errors: ErrNone, ErrYours.
+func (r *Room) Enter(who string, size int) (*Place, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s := r.senders[key]
+	s := r.senders[who]
 	if s == nil {
-		s = &sender{key: key}
+		s = &sender{key: who}
 	}
 	at, free := len(s.waiting) == 0 && r.mayRun(s), r.queue-r.waiting
 	switch {
 	case r.held+size > r.bytes, !at && free <= 0:
-		return nil, noRoom
+		return nil, ErrNone
 	case s.held > 0 && s.held+size > r.bytes-r.held, !at && len(s.waiting) >= free:
-		return nil, roomForOthers
+		return nil, ErrYours
 	}
-	p := &place{room: r, of: s, size: size, turn: make(chan struct{})}
-	r.senders[key] = s
+	p := &Place{room: r, of: s, size: size, turn: make(chan struct{})}
+	r.senders[who] = s
 	r.held += size
 	s.held += size
 	if at {
 		r.run(p)
-		return p, roomForIt
+		return p, nil
 	}
 	if s.waiting = append(s.waiting, p); len(s.waiting) == 1 {
 		r.turns = append(r.turns, s)
 	}
 	r.waiting++
-	return p, roomForIt
+	return p, nil
 }
 
-func (r *room) mayRun(s *sender) bool { return s.running < r.workers-r.running }
+func (r *Room) mayRun(s *sender) bool { return s.running < r.workers-r.running }
 
-func (r *room) run(p *place) {
+func (r *Room) run(p *Place) {
 	r.running++
 	p.of.running++
 	close(p.turn)
 }
 
-// wait returns when it is the request's turn, and then leave must be called; or with the context's error, and the place is gone.
-func (p *place) wait(ctx context.Context) error {
+// Wait returns when it is the request's turn, and then Leave must be called; or with the context's error, and the place is gone.
+func (p *Place) Wait(ctx context.Context) error {
 	select {
 	case <-p.turn:
 		return nil
@@ -110,8 +101,8 @@ func (p *place) wait(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// leave gives the place back.
-func (p *place) leave() {
+// Leave gives the place back.
+func (p *Place) Leave() {
 	r := p.room
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -121,7 +112,7 @@ func (p *place) leave() {
 	r.next()
 }
 
-func (r *room) release(p *place) {
+func (r *Room) release(p *Place) {
 	r.held -= p.size
 	p.of.held -= p.size
 	if p.of.running == 0 && len(p.of.waiting) == 0 {
@@ -130,7 +121,7 @@ func (r *room) release(p *place) {
 }
 
 // next gives turns to those who wait, as long as there are workers for them.
-func (r *room) next() {
+func (r *Room) next() {
 	for {
 		i := slices.IndexFunc(r.turns, r.mayRun)
 		if i < 0 { // whoever waits has something running, and is looked at again when that is done
