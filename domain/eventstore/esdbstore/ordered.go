@@ -182,6 +182,7 @@ type batchCall struct {
 	last     eventstore.Position
 	err      error // of that one, or of the call
 	broken   bool
+	over     bool // nothing changes any more
 }
 
 // run sends all events and waits for the answers. It returns who leads, if the node that was asked says that another one does.
@@ -204,10 +205,13 @@ func (c *batchCall) run(ctx context.Context, d *direct) (said string) {
 		c.receive(call)
 	}()
 	c.send(ctx, call, d)
-	_ = call.CloseSend() // an answer that is missing says it
 	c.settle(ctx)
+	// It is cancelled, and not closed before: to a client that says that it sends no more the server gives one more answer, not all.
 	cancel()
 	<-received
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.over = true
 	return leaderSaid(call.Trailer())
 }
 
@@ -263,6 +267,9 @@ func (c *batchCall) settle(ctx context.Context) bool {
 func (c *batchCall) fail(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.over {
+		return
+	}
 	c.broken = true
 	if c.err == nil {
 		c.err = err
