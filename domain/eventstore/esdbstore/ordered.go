@@ -95,7 +95,6 @@ func (s *Store) sendSome(ctx context.Context, ps []proposal) (int, error) {
 	}
 	c := &batchCall{ps: ps, changed: make(chan struct{}, 1), failedAt: len(ps), seed: rand.Int64()}
 	said := c.run(ctx, l.direct)
-	s.end.saw(c.last)
 	if c.err == nil {
 		return len(ps), nil
 	}
@@ -177,9 +176,8 @@ type batchCall struct {
 	watch    *time.Timer   // ends the call when no answer comes
 	sent     int
 	answered int
-	stood    int // of the first ones
-	failedAt int // the first that failed
-	last     eventstore.Position
+	stood    int   // of the first ones
+	failedAt int   // the first that failed
 	err      error // of that one, or of the call
 	broken   bool
 	over     bool // nothing changes any more
@@ -317,7 +315,6 @@ func (c *batchCall) outcome(i int, a *streams.BatchAppendResp) error {
 		if at := a.GetSuccess().GetCurrentRevision(); at != uint64(p.Expected+1) { // it began a deleted stream again
 			return fmt.Errorf("append to %s: it stands at revision %d, not behind %s", p.Stream, at, p.Expected)
 		}
-		c.last = max(c.last, eventstore.Position(a.GetSuccess().GetPosition().GetCommitPosition()))
 		return nil
 	}
 	err := fmt.Errorf("append to %s: %w", p.Stream, status.Error(codes.Code(failure.GetCode()), failure.GetMessage()))
