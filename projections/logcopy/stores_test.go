@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -154,6 +155,51 @@ func TestKilledAtEveryAppendOnItsWay(t *testing.T) {
 		}
 		wantCopy(t, target, want)
 	}
+}
+
+// The target's nodes lose the lead, die and come back while events are on their way.
+func TestACopyThroughLeaderChanges(t *testing.T) {
+	source := memstore.New()
+	ledgerLike(t, source, 4000, 50)
+	c := esdbserver.StartCluster(t, 3, esdbserver.Options{})
+	target, err := esdbstore.Connect(t.Context(), esdbstore.Config{URL: c.URL(), Ledger: "copied", Logger: slog.New(slog.DiscardHandler)})
+	opened(t, target, err)
+	turns := make(chan int, 100)
+	var n atomic.Int64
+	for _, node := range c.Nodes {
+		node.Faults.Batch(func() esdbserver.BatchFault {
+			if i := n.Add(1); i%500 == 0 {
+				turns <- int(i / 500)
+			}
+			return esdbserver.NoFault
+		})
+	}
+	over := make(chan struct{})
+	var trouble sync.WaitGroup
+	trouble.Go(func() {
+		var killed *esdbserver.Node
+		for {
+			select {
+			case turn := <-turns:
+				switch turn % 3 {
+				case 0:
+					c.Lead(c.Nodes[turn/3%3])
+				case 1:
+					killed = c.Kill()
+				case 2:
+					c.Revive(killed)
+				}
+			case <-over:
+				return
+			}
+		}
+	})
+	if _, err := logcopy.Copy(t.Context(), source, target, logcopy.Options{}); err != nil {
+		t.Error(err)
+	}
+	close(over)
+	trouble.Wait()
+	wantCopy(t, target, read(t, source))
 }
 
 // A server that took events out of their order holds no beginning of a copy any more, and this is said.

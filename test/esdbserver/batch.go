@@ -1,6 +1,7 @@
 package esdbserver
 
 import (
+	"context"
 	"errors"
 	"io"
 
@@ -23,51 +24,95 @@ type pendingAppend struct {
 	size   int
 }
 
+// batchAnswers is how many answers of a batch call may wait to be sent.
+const batchAnswers = 4096
+
+// batchEvent is what comes of a batch call: an answer, or its end.
+type batchEvent struct {
+	answer  *streams.BatchAppendResp
+	trailer metadata.MD
+	end     error
+}
+
 // BatchAppend implements the protocol: appends to any streams, carried out one behind the other as their ends come. One that is
-// refused keeps none that follows it from being carried out.
+// refused keeps none that follows it from being carried out. A client that has said that it sends no more gets one more answer, and then
+// the end, whatever else there was to be answered; if there is nothing, it gets no end. So does the real one.
 func (s *service) BatchAppend(call streams.Streams_BatchAppendServer) error {
-	md, _ := metadata.FromIncomingContext(call.Context())
+	ctx, cancel := context.WithCancel(call.Context())
+	events, closing := make(chan batchEvent, batchAnswers), make(chan struct{})
+	defer cancel()
+	go s.receiveBatch(ctx, call, events, closing) // it ends with the call
+	for {
+		select {
+		case e := <-events:
+			if e.end != nil {
+				call.SetTrailer(e.trailer)
+				return e.end
+			}
+			if err := call.Send(e.answer); err != nil {
+				return err
+			}
+			select {
+			case <-closing:
+				return nil
+			default:
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-s.ends.Done():
+			return status.Error(codes.Unavailable, "Server Is Not Ready")
+		}
+	}
+}
+
+// receiveBatch carries out what comes, until the client has sent all.
+func (s *service) receiveBatch(ctx context.Context, call streams.Streams_BatchAppendServer, events chan<- batchEvent, closing chan<- struct{}) {
+	md, _ := metadata.FromIncomingContext(ctx)
 	stranger := s.node.options.User != "" && len(md.Get("authorization")) == 0
 	pending := map[uuid.UUID]*pendingAppend{}
 	var late *streams.BatchAppendResp
-	for {
+	tell := func(e batchEvent) {
+		select {
+		case events <- e:
+		case <-ctx.Done():
+		}
+	}
+	for ctx.Err() == nil {
 		m, err := call.Recv()
 		if errors.Is(err, io.EOF) {
-			return nil
+			close(closing)
+			return
 		}
 		if err != nil {
-			return err
+			tell(batchEvent{end: err})
+			return
 		}
-		trailer, err := s.node.guard(call.Context(), "BatchAppend") // the lead may be another's by now
+		trailer, err := s.node.guard(ctx, "BatchAppend") // the lead may be another's by now
 		if err != nil && status.Code(err) != codes.Unavailable {
-			call.SetTrailer(trailer)
-			return err
+			tell(batchEvent{end: err, trailer: trailer})
+			return
 		}
 		var answer *streams.BatchAppendResp
+		var fault BatchFault
 		switch {
 		case stranger && m.GetOptions() != nil:
 			answer = batchError(codes.PermissionDenied, "AccessDenied", &shared.AccessDenied{})
 		case err != nil: // as the real one says it: without a code
 			answer = batchError(codes.OK, "Server Is Not Ready", &emptypb.Empty{})
 		default:
-			var fault BatchFault
-			if answer, fault = s.batch(pending, m); fault == NotReadyLate {
-				answer.CorrelationId = m.GetCorrelationId()
-				late = answer
-				continue
-			}
+			answer, fault = s.batch(pending, m)
 		}
 		if answer == nil {
 			continue
 		}
 		answer.CorrelationId = m.GetCorrelationId()
-		if err := call.Send(answer); err != nil {
-			return err
+		if fault == NotReadyLate {
+			late = answer
+			continue
 		}
+		tell(batchEvent{answer: answer})
 		if late != nil {
-			if err := call.Send(late); err != nil {
-				return err
-			}
+			tell(batchEvent{answer: late})
 			late = nil
 		}
 	}

@@ -94,11 +94,12 @@ func (f *Faults) Batch(decide func() BatchFault) {
 
 func (f *Faults) batchFault() BatchFault {
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.batch == nil {
+	decide := f.batch
+	f.mu.Unlock()
+	if decide == nil {
 		return NoFault
 	}
-	return f.batch()
+	return decide()
 }
 
 // Miss lets subscriptions to $all pass over the next n events that they should give.

@@ -96,3 +96,17 @@ func (l *Log) Last() uint64 {
 	defer l.mu.Unlock()
 	return l.records[len(l.records)-1].at.Commit
 }
+
+// Streams are the names of the streams that begin so, and have or had events.
+func (l *Log) Streams(prefix string) []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var all []string
+	for name := range l.streams {
+		if strings.HasPrefix(name, prefix) {
+			all = append(all, name)
+		}
+	}
+	slices.Sort(all)
+	return all
+}

@@ -95,7 +95,6 @@ func (s *Store) sendSome(ctx context.Context, ps []proposal) (int, error) {
 	}
 	c := &batchCall{ps: ps, changed: make(chan struct{}, 1), failedAt: len(ps), seed: rand.Int64()}
 	said := c.run(ctx, l.direct)
-	s.end.saw(c.last)
 	if c.err == nil {
 		return len(ps), nil
 	}
@@ -134,22 +133,30 @@ func (s *Store) firstPart(ctx context.Context, ps []proposal, refused bool) (int
 			return 0, err
 		}
 	}
-	// From the end on: what was on its way may still arrive while this looks, and does so in order.
-	last := len(ps)
-	for ; last > 0; last-- {
-		stands, err := look(ps[last-1])
-		var conflict *eventstore.ConflictError
-		if err != nil && !errors.As(err, &conflict) { // a conflict: the one before it in its stream is not there either, or another one
-			return 0, err
+	there := make([]bool, len(ps))
+	err := each(len(ps), func(i int) (err error) {
+		there[i], err = look(ps[i])
+		if conflict := (*eventstore.ConflictError)(nil); errors.As(err, &conflict) { // what it follows is not there either, or another is
+			return nil
 		}
-		if stands {
-			break
-		}
+		return err
+	})
+	if err != nil {
+		return 0, err
 	}
-	err := each(last, func(i int) error {
+	last := len(ps)
+	for last > 0 && !there[last-1] {
+		last--
+	}
+	// What was on its way may have arrived while this looked, so a second look decides: then all that is before the last one is there.
+	err = each(last, func(i int) error {
+		if there[i] {
+			return nil
+		}
 		stands, err := look(ps[i])
 		if err == nil && !stands {
-			err = fmt.Errorf("%w: %s, %s, is not there, and others are that were sent behind it", eventstore.ErrOrder, ps[i].Stream, ps[i].Expected+1)
+			err = fmt.Errorf("%w: %s, revision %d, is not there, and others are that were sent behind it",
+				eventstore.ErrOrder, ps[i].Stream, ps[i].Expected+1)
 		}
 		return err
 	})
@@ -166,22 +173,28 @@ type batchCall struct {
 
 	mu       sync.Mutex
 	changed  chan struct{} // there is something new
+	watch    *time.Timer   // ends the call when no answer comes
 	sent     int
 	answered int
-	stood    int // of the first ones
-	failedAt int // the first that failed
-	last     eventstore.Position
+	stood    int   // of the first ones
+	failedAt int   // the first that failed
 	err      error // of that one, or of the call
 	broken   bool
+	over     bool // nothing changes any more
 }
 
 // run sends all events and waits for the answers. It returns who leads, if the node that was asked says that another one does.
 func (c *batchCall) run(ctx context.Context, d *direct) (said string) {
 	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	c.watch = time.AfterFunc(askPatience, func() {
+		c.fail(errSilent)
+		cancel() // what is being sent may wait, too
+	})
+	defer c.watch.Stop()
 	call, err := streams.NewStreamsClient(d.conn).BatchAppend(atLeader(ctx))
 	if err != nil {
-		cancel()
-		c.err = err
+		c.fail(err)
 		return ""
 	}
 	received := make(chan struct{})
@@ -190,10 +203,13 @@ func (c *batchCall) run(ctx context.Context, d *direct) (said string) {
 		c.receive(call)
 	}()
 	c.send(ctx, call, d)
-	_ = call.CloseSend() // an answer that is missing says it
 	c.settle(ctx)
+	// It is cancelled, and not closed before: to a client that says that it sends no more the server gives one more answer, not all.
 	cancel()
 	<-received
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.over = true
 	return leaderSaid(call.Trailer())
 }
 
@@ -229,8 +245,6 @@ func (c *batchCall) failed() bool {
 
 // settle waits until all that was sent is answered, and says whether all of it stands.
 func (c *batchCall) settle(ctx context.Context) bool {
-	quiet := time.NewTimer(askPatience)
-	defer quiet.Stop()
 	for {
 		c.mu.Lock()
 		over, well := c.broken || c.answered == c.sent, c.err == nil
@@ -240,10 +254,6 @@ func (c *batchCall) settle(ctx context.Context) bool {
 		}
 		select {
 		case <-c.changed:
-			quiet.Reset(askPatience)
-		case <-quiet.C:
-			c.fail(errSilent)
-			return false
 		case <-ctx.Done():
 			c.fail(ctx.Err())
 			return false
@@ -255,6 +265,9 @@ func (c *batchCall) settle(ctx context.Context) bool {
 func (c *batchCall) fail(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.over {
+		return
+	}
 	c.broken = true
 	if c.err == nil {
 		c.err = err
@@ -273,6 +286,7 @@ func (c *batchCall) receive(call streams.Streams_BatchAppendClient) {
 				c.err = err
 			}
 		} else if i := int(a.GetCorrelationId().GetStructured().GetLeastSignificantBits()) - 1; i >= 0 && i < c.sent && !stands[i] {
+			c.watch.Reset(askPatience)
 			c.answered++
 			failure := c.outcome(i, a)
 			stands[i] = failure == nil
@@ -301,7 +315,6 @@ func (c *batchCall) outcome(i int, a *streams.BatchAppendResp) error {
 		if at := a.GetSuccess().GetCurrentRevision(); at != uint64(p.Expected+1) { // it began a deleted stream again
 			return fmt.Errorf("append to %s: it stands at revision %d, not behind %s", p.Stream, at, p.Expected)
 		}
-		c.last = max(c.last, eventstore.Position(a.GetSuccess().GetPosition().GetCommitPosition()))
 		return nil
 	}
 	err := fmt.Errorf("append to %s: %w", p.Stream, status.Error(codes.Code(failure.GetCode()), failure.GetMessage()))

@@ -265,3 +265,28 @@ func TestInOrderToAServerThatIsSilent(t *testing.T) {
 	}
 	wantInTurn(t, s, ps)
 }
+
+// A server that takes no more, so that what is sent waits, too, is given up, and asked again.
+func TestInOrderToAServerThatStops(t *testing.T) {
+	srv := conformance(t, esdbserver.Options{})
+	s := connect(t, rig{server: srv})
+	defer mustClose(t, s)
+	stuck := make(chan struct{})
+	defer close(stuck)
+	var n atomic.Int64
+	srv.faults.Batch(func() esdbserver.BatchFault {
+		if n.Add(1) == 20 {
+			<-stuck
+			return esdbserver.NotReady
+		}
+		return esdbserver.NoFault
+	})
+	ps := inTurn("a", 1000)
+	for i := range ps {
+		ps[i].Event.Data = []byte(`{"pad":"` + strings.Repeat("x", 1000) + `"}`)
+	}
+	if err := s.AppendInOrder(t.Context(), ps); err != nil {
+		t.Fatal(err)
+	}
+	wantInTurn(t, s, ps)
+}
