@@ -58,6 +58,7 @@ type Lease struct {
 	still   time.Time              // since when it is known to stand as it does
 	looked  time.Time              // when it was read or written last
 	since   time.Time              // when we took it, for our record
+	lame    bool                   // a part of this process can't go on
 	yielded chan struct{}
 
 	mu      sync.Mutex
@@ -130,7 +131,7 @@ func (l *Lease) Wait(ctx context.Context) (context.Context, error) {
 }
 
 // Yield ends this process's turn, because a part of it can't go on. Another takes the lease at once; where none does within Patience,
-// this one takes it again, for its other parts.
+// this one takes it again, for its other parts. So it is from now on whenever the lease is free.
 func (l *Lease) Yield() {
 	select {
 	case l.yielded <- struct{}{}:
@@ -149,6 +150,7 @@ func (l *Lease) Run(ctx context.Context) {
 			l.release(context.WithoutCancel(ctx))
 			return
 		case <-l.yielded:
+			l.lame = true
 			l.release(ctx)
 		case <-timer.C:
 		}
@@ -249,10 +251,9 @@ func (l *Lease) take(read eventstore.LeaseRecord) {
 	}
 }
 
-// mayClaim says whether a lease that is not ours can be taken. One that we have let go, since a part of us can't go on, we take only
-// when nobody else does.
+// mayClaim says whether a lease that is not ours can be taken. When a part of us can't go on we take it only when nobody else does.
 func (l *Lease) mayClaim() bool {
-	return l.seen.Revision == 0 && l.cfg.Untouched || l.record.Free && l.record.ID != l.cfg.Self.ID || time.Since(l.still) >= l.cfg.Patience
+	return l.seen.Revision == 0 && l.cfg.Untouched || l.record.Free && !l.lame || time.Since(l.still) >= l.cfg.Patience
 }
 
 // write writes a record of ours, and begins the turn or prolongs it.

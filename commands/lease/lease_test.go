@@ -310,6 +310,28 @@ func TestSameFolder(t *testing.T) {
 	})
 }
 
+// A process of which a part can't go on leaves the lease to one that is whole, also when that was restarted.
+func TestLameProcessIsTheLastChoice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &eventstore.LocalLease{}
+		lame := join(t, store, "lame", "a", nothing, nothing)
+		defer lame.stop()
+		whole := join(t, store, "whole", "b", nothing, nothing)
+		lame.Yield()
+		settled(t, 2*time.Second, whole)
+		time.Sleep(time.Minute)
+		whole.stop()
+		time.Sleep(5 * time.Second) // it is updated
+		again := join(t, store, "again", "b", nothing, nothing)
+		if settled(t, 2*time.Second, again); lame.Mine() {
+			t.Error("the lame one acts")
+		}
+		time.Sleep(time.Minute)
+		again.stop()
+		settled(t, takeover, lame)
+	})
+}
+
 func TestForeignRecordIsTakenWhenItStandsStill(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &eventstore.LocalLease{}

@@ -343,3 +343,26 @@ func TestConnectFails(t *testing.T) {
 		t.Errorf("%v, want ErrUnavailable without the password", err)
 	}
 }
+
+// A write that is lost is asked again after a second; servers that take longer than that for each are given the time.
+func TestLeaseAtSlowServers(t *testing.T) {
+	var l lease
+	if l.patience() != askSoon {
+		t.Errorf("at first %s", l.patience())
+	}
+	for _, c := range []struct {
+		took time.Duration
+		err  error
+		want time.Duration
+	}{
+		{askSoon, errNoAnswer, 2 * askSoon},
+		{1200 * time.Millisecond, nil, 3600 * time.Millisecond},
+		{3600 * time.Millisecond, errNoAnswer, askLong},
+		{time.Millisecond, errBehind, askLong}, // says nothing
+		{time.Millisecond, nil, askSoon},
+	} {
+		if l.took(c.took, c.err); l.patience() != c.want {
+			t.Errorf("after %s and %v it is patient for %s, want %s", c.took, c.err, l.patience(), c.want)
+		}
+	}
+}
