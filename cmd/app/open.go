@@ -47,7 +47,7 @@ func openLog(ctx context.Context, c Config, log *slog.Logger, fatal func(error),
 	}
 	return natsstore.OpenEmbedded(ctx, natsstore.EmbeddedConfig{
 		Dir: filepath.Join(c.Data, "log"), Ledger: c.Ledger, Durability: eventstore.Durability(c.Durability),
-		NATSListen: c.NATSListen, Admit: door.admit, Stays: door.stays, Logger: log, OnFatal: fatal,
+		NATSListen: c.NATSListen, Admit: door.admit, Stays: door.stays, Look: door.look, Logger: log, OnFatal: fatal,
 	})
 }
 
