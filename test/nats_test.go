@@ -546,11 +546,13 @@ func TestOpenDoorWantsAToken(t *testing.T) {
 	}
 }
 
-// Nobody may do anything with a token that was revoked, though the connection that it was shown on is open.
+// Nobody may do anything with a token that was revoked, and the connection that it was shown on is cut.
 func TestRevokedTokenOnNATS(t *testing.T) {
 	l, _, url := serveWithNATS(t)
 	api := testenv.Client{URL: l.URL}
-	by := natsClient{t: t, nc: connectNATS(t, url, nats.Token(makeToken(t, api, "anna", "clerk"))), ledger: "orderledger"}
+	secret, gone := makeToken(t, api, "anna", "clerk"), make(chan struct{})
+	anna := connectNATS(t, url, nats.Token(secret), nats.NoReconnect(), nats.ClosedHandler(func(*nats.Conn) { close(gone) }))
+	by := natsClient{t: t, nc: anna, ledger: "orderledger"}
 	if a := by.ask("tabs", ""); a.code != "" {
 		t.Fatalf("%s", a.msg.Data)
 	}
@@ -565,7 +567,17 @@ func TestRevokedTokenOnNATS(t *testing.T) {
 	if a, err := api.Call(t.Context(), http.MethodPost, "/v1/tokens/"+known.Data[0].ID+"/revoke", "application/json", nil, "Idempotency-Key", "r"); err != nil || a.Status != http.StatusOK {
 		t.Fatalf("%v %s", err, a.Body)
 	}
-	if a := by.ask("tabs", ""); a.code != "unauthenticated" {
+	select { // though it asks nothing
+	case <-gone:
+	case <-time.After(5 * time.Second):
+		t.Error("its connection is not cut")
+	}
+	other := natsClient{t: t, nc: connectNATS(t, url), ledger: "orderledger", token: secret}
+	if a := other.ask("tabs", ""); a.code != "unauthenticated" {
 		t.Errorf("%q", a.code)
+	}
+	if nc, err := nats.Connect(url, nats.Token(secret)); err == nil {
+		nc.Close()
+		t.Error("it is let in again")
 	}
 }

@@ -93,6 +93,7 @@ func New(ctx context.Context, c Config, out io.Writer, hooks Hooks) (_ *App, err
 	a := &App{
 		config: c, log: NewLogger(c, out), now: time.Now, watch: commandapi.NewWatch(), serving: make(chan struct{}), fatal: make(chan error, 1),
 	}
+	a.nats.look = make(chan struct{}, 1)
 	a.background, a.stopBackground = context.WithCancel(context.WithoutCancel(ctx))
 	defer func() {
 		if err != nil {
@@ -128,7 +129,7 @@ func New(ctx context.Context, c Config, out io.Writer, hooks Hooks) (_ *App, err
 		Calendars: c.Manufacturers.Calendars(), Calendar: c.Manufacturers.Of(manufacturer.Default).Calendar,
 	}
 	a.tokens = access.New(a.store, a.codec, a.now)
-	a.tokens.AfterRevocation(a.watch.Look)
+	a.tokens.AfterRevocation(a.lookAtAll)
 	a.nats.doorkeeper.Store(a.tokens)
 	if err := a.openWebhooks(); err != nil {
 		return nil, err
@@ -164,7 +165,7 @@ func (a *App) openLog(ctx context.Context, hooks Hooks) error {
 		case a.fatal <- err:
 		default:
 		}
-	}, door{a.admit, a.stays})
+	}, door{a.admit, a.stays, a.nats.look})
 	if err != nil {
 		return err
 	}

@@ -34,12 +34,14 @@ type natsLink struct {
 	publisher *outevents.Publisher
 
 	doorkeeper atomic.Pointer[access.Tokens] // nil until the log is open: nobody is let in before
+	look       chan struct{}                 // who stays
 }
 
 // door says who may connect to the embedded server, and who may stay.
 type door struct {
 	admit func(ctx context.Context, from net.Addr, secret string) (natsstore.Guest, error)
 	stays func(ctx context.Context, account string) bool
+	look  <-chan struct{} // asks to look at once who stays
 }
 
 // The accounts of guests of the embedded server: one for this machine's users, and one for each token.
@@ -76,6 +78,15 @@ func (a *App) stays(ctx context.Context, account string) bool {
 	}
 	_, err := tokens.Holder(ctx, id)
 	return !errors.Is(err, access.ErrUnauthenticated)
+}
+
+// lookAtAll shows out, on HTTP and on NATS, whose token was revoked just now.
+func (a *App) lookAtAll() {
+	a.watch.Look()
+	select {
+	case a.nats.look <- struct{}{}:
+	default: // they are about to be looked at
+	}
 }
 
 // knowsLocal says whether the embedded server lets this machine's users in without a token.

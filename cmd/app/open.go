@@ -48,7 +48,7 @@ func openLog(ctx context.Context, c Config, log *slog.Logger, fatal func(error),
 	}
 	store, err := natsstore.OpenEmbedded(ctx, natsstore.EmbeddedConfig{
 		Dir: filepath.Join(c.Data, "log"), Ledger: c.Ledger, Durability: eventstore.Durability(c.Durability),
-		NATSListen: c.NATSListen, Admit: door.admit, Stays: door.stays, Logger: log, OnFatal: fatal,
+		NATSListen: c.NATSListen, Admit: door.admit, Stays: door.stays, Look: door.look, Logger: log, OnFatal: fatal,
 	})
 	if errors.Is(err, natsstore.ErrListen) {
 		return nil, fmt.Errorf("--nats-listen %s: %w", c.NATSListen, err)

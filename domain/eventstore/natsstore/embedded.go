@@ -14,6 +14,7 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+	"golang.org/x/time/rate"
 
 	"github.com/orderledger/orderledger/domain/eventstore"
 	"github.com/orderledger/orderledger/domain/eventstore/folder"
@@ -42,6 +43,8 @@ type EmbeddedConfig struct {
 	Admit func(ctx context.Context, from net.Addr, secret string) (Guest, error)
 	// Stays says every ten seconds whether an account's guests are still welcome; the others are cut off. Nil: they are.
 	Stays func(ctx context.Context, account string) bool
+	// Look has Stays asked at once. Nil: it is asked every ten seconds alone.
+	Look <-chan struct{}
 	// MaxStore bounds the log on disk, in bytes; 1 TiB when zero. At the bound appends are refused, nothing is dropped.
 	MaxStore int64
 	// Logger takes what the server says; slog.Default when nil.
@@ -219,7 +222,7 @@ func (e *embedded) startServer(ctx context.Context, dir string) error {
 			return fmt.Errorf("let guests reach the server: %w", err)
 		}
 	}
-	said := serverLog{to: e.config.Logger, fatal: make(chan string, 1)}
+	said := newServerLog(e.config.Logger)
 	srv.SetLoggerV2(said, false, false, false)
 	e.closers = append(e.closers, func() error {
 		srv.Shutdown()
@@ -306,8 +309,13 @@ func (e *embedded) close() error {
 
 // serverLog hands what the server says to a logger, and the first reason why it can't go on to who starts it.
 type serverLog struct {
-	to    *slog.Logger
-	fatal chan string
+	to     *slog.Logger
+	others *rate.Sometimes // what guests and strangers bring about fills no log
+	fatal  chan string
+}
+
+func newServerLog(to *slog.Logger) serverLog {
+	return serverLog{to, &rate.Sometimes{First: 100, Interval: time.Second}, make(chan string, 1)}
 }
 
 func (l serverLog) Noticef(format string, v ...any) { l.to.Debug("nats: " + fmt.Sprintf(format, v...)) }
@@ -319,9 +327,9 @@ func (l serverLog) Errorf(format string, v ...any) {
 	const refused = "authentication error"
 	switch i := strings.Index(text, refused); {
 	case i >= 0:
-		l.to.Warn(text[:i+len(refused)]) // what stands behind it was said by a stranger, and may be a secret in the wrong place
+		l.others.Do(func() { l.to.Warn(text[:i+len(refused)]) }) // what stands behind it was said by a stranger, and may be a secret in the wrong place
 	case strings.Contains(text, " Violation - "): // a guest has tried what guests may not
-		l.to.Warn(text)
+		l.others.Do(func() { l.to.Warn(text) })
 	default:
 		l.to.Error(text)
 	}

@@ -53,6 +53,7 @@ type guests struct {
 	secret string // of our own connections
 	stays  func(ctx context.Context, account string) bool
 	round  time.Duration
+	look   <-chan struct{}
 
 	mu    sync.Mutex
 	known map[string]*server.Account // that guests have come to
@@ -60,7 +61,7 @@ type guests struct {
 
 func newGuests(c EmbeddedConfig, l layout) *guests {
 	g := &guests{
-		admit: c.Admit, layout: l, secret: rand.Text(), stays: c.Stays, round: cmp.Or(c.round, round), known: map[string]*server.Account{},
+		admit: c.Admit, layout: l, secret: rand.Text(), stays: c.Stays, round: cmp.Or(c.round, round), look: c.Look, known: map[string]*server.Account{},
 	}
 	if g.stays == nil {
 		g.stays = func(context.Context, string) bool { return true }
@@ -186,6 +187,7 @@ func (g *guests) watch(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+		case <-g.look:
 		}
 		g.mu.Lock()
 		known := maps.Clone(g.known)

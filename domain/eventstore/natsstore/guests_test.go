@@ -3,6 +3,7 @@ package natsstore
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"strings"
 	"sync/atomic"
@@ -228,8 +229,9 @@ func TestGuestsAreApart(t *testing.T) {
 // Who is not welcome any more is shown out, though it asks nothing and only listens.
 func TestGuestsAreShownOut(t *testing.T) {
 	var unwelcome atomic.Bool
+	look := make(chan struct{}, 1)
 	_, url := openDoor(t, func(c *EmbeddedConfig) {
-		c.round = 5 * time.Millisecond
+		c.round, c.Look = time.Hour, look
 		c.Stays = func(_ context.Context, account string) bool { return account != "anna" || !unwelcome.Load() }
 		admit := c.Admit
 		c.Admit = func(ctx context.Context, from net.Addr, secret string) (Guest, error) {
@@ -243,6 +245,7 @@ func TestGuestsAreShownOut(t *testing.T) {
 	visit(t, url, nats.Token("secret of anna"), nats.NoReconnect(), nats.ClosedHandler(func(*nats.Conn) { close(gone) }))
 	store := visit(t, url, nats.Token("secret of the store"), nats.NoReconnect())
 	unwelcome.Store(true)
+	look <- struct{}{}
 	select {
 	case <-gone:
 	case <-time.After(10 * time.Second):
@@ -251,6 +254,43 @@ func TestGuestsAreShownOut(t *testing.T) {
 	if err := store.Flush(); err != nil {
 		t.Errorf("another account's guest: %v", err)
 	}
+}
+
+// Nobody looks for whom it is over: that is done every few seconds.
+func TestGuestsAreLookedAtNowAndThen(t *testing.T) {
+	var unwelcome atomic.Bool
+	_, url := openDoor(t, func(c *EmbeddedConfig) {
+		c.round = 5 * time.Millisecond
+		c.Stays = func(context.Context, string) bool { return !unwelcome.Load() }
+	})
+	gone := make(chan struct{})
+	visit(t, url, nats.Token("secret of anna"), nats.NoReconnect(), nats.ClosedHandler(func(*nats.Conn) { close(gone) }))
+	unwelcome.Store(true)
+	select {
+	case <-gone:
+	case <-time.After(10 * time.Second):
+		t.Fatal("she listens on")
+	}
+}
+
+// Guests who go on trying what they may not, and strangers who go on knocking, fill no log.
+func TestGuestsFillNoLog(t *testing.T) {
+	var lines atomic.Int64
+	log := newServerLog(slog.New(slog.NewTextHandler(lineCounter{&lines}, nil)))
+	for range 1000 {
+		log.Errorf("%s - Publish Violation - Subject %q", "127.0.0.1:1 - cid:9", "shop.order.1")
+		log.Errorf("%s - authentication error", "127.0.0.1:1 - cid:9")
+	}
+	if n := lines.Load(); n == 0 || n > 200 {
+		t.Errorf("%d lines", n)
+	}
+}
+
+type lineCounter struct{ n *atomic.Int64 }
+
+func (c lineCounter) Write(b []byte) (int, error) {
+	c.n.Add(1)
+	return len(b), nil
 }
 
 // A request that was answered leaves nothing behind in the server.
