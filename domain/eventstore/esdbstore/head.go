@@ -62,7 +62,7 @@ func (e *end) stop(l look) {
 }
 
 // finish notes what a look has found, and says whether the next one deserves a mark.
-func (e *end) finish(l look) (head eventstore.Position, mark bool) {
+func (e *end) finish(l look, every uint64) (head eventstore.Position, mark bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.unfinished = stretch{}
@@ -74,7 +74,7 @@ func (e *end) finish(l look) (head eventstore.Position, mark bool) {
 		e.marked = 0
 	}
 	e.marked = max(e.marked, l.marked)
-	if passed := max(uint64(e.head), e.marked); e.seen.commit > passed && e.seen.commit-passed > markEvery {
+	if passed := max(uint64(e.head), e.marked); e.seen.commit > passed && e.seen.commit-passed > every {
 		e.marked = e.seen.commit
 		mark = true
 	}
@@ -109,7 +109,7 @@ func (s *Store) findHead(ctx context.Context) (eventstore.Position, error) {
 			return 0, err
 		}
 	}
-	head, mark := s.end.finish(l)
+	head, mark := s.end.finish(l, s.markEvery)
 	if mark {
 		s.mark(ctx, head, l.last.commit)
 	}
