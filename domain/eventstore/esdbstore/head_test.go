@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/grpc/codes"
+
 	"github.com/orderledger/orderledger/domain/eventstore"
 	"github.com/orderledger/orderledger/domain/eventstore/esdbstore"
 	"github.com/orderledger/orderledger/test/esdbserver"
@@ -37,7 +39,7 @@ func TestCheckpointsThatCantBe(t *testing.T) {
 				if !errors.Is(err, eventstore.ErrGap) || errors.Is(err, eventstore.ErrUnavailable) || !strings.Contains(err.Error(), fmt.Sprint(p)) {
 					t.Errorf("%s: %v, want ErrGap", name, err)
 				}
-				if n := reads.Load(); n > 5 {
+				if n := reads.Load(); n > 30 {
 					t.Errorf("%s: the server was asked %d times", name, n)
 				}
 			}
@@ -86,6 +88,7 @@ func TestAServerThatFailsIsNoGap(t *testing.T) {
 	}
 	srv.faults.Before(nil)
 	srv.faults.Down(false)
+	srv.faults.Fail("Read", codes.Unknown, codes.Unknown, codes.Unknown, codes.Unknown, codes.Unknown, codes.Unknown, codes.Unknown)
 	sub, err := s.Subscribe(t.Context(), p)
 	if err != nil {
 		t.Fatal(err)
