@@ -161,7 +161,8 @@ func (s *Store) standing(ctx context.Context, p proposal) (eventstore.Recorded, 
 	return tail, true, nil
 }
 
-// AppendMany implements eventstore.Store. It is not atomic; the last event is added when all others stand.
+// AppendMany implements eventstore.Store. It is not atomic; the last event is added when all others stand. It takes as long as one event
+// after the other is answered.
 func (s *Store) AppendMany(ctx context.Context, batch []eventstore.Proposed) ([]eventstore.Recorded, error) {
 	ps, err := s.propose(batch)
 	if err != nil {
@@ -175,9 +176,7 @@ func (s *Store) AppendMany(ctx context.Context, batch []eventstore.Proposed) ([]
 	if len(ps) == 0 {
 		return nil, nil
 	}
-	limited, cancel := context.WithTimeout(ctx, 2*patience)
-	defer cancel()
-	recs, err := s.appendMany(limited, ps)
+	recs, err := s.appendMany(ctx, ps)
 	if err != nil {
 		return nil, explain(ctx, err)
 	}
@@ -187,7 +186,9 @@ func (s *Store) AppendMany(ctx context.Context, batch []eventstore.Proposed) ([]
 func (s *Store) appendMany(ctx context.Context, ps []proposal) ([]eventstore.Recorded, error) {
 	recs, stands := make([]eventstore.Recorded, len(ps)), make([]bool, len(ps))
 	err := each(len(ps), func(i int) error {
-		_, err := patiently(ctx, func(ctx context.Context) (_ any, err error) {
+		limited, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		_, err := patiently(limited, func(ctx context.Context) (_ any, err error) {
 			recs[i], stands[i], err = s.standing(ctx, ps[i])
 			return nil, err
 		})
@@ -198,7 +199,9 @@ func (s *Store) appendMany(ctx context.Context, ps []proposal) ([]eventstore.Rec
 	}
 	add := func(i int) (err error) {
 		if !stands[i] {
-			recs[i], err = s.append(ctx, ps[i])
+			limited, cancel := context.WithTimeout(ctx, patience)
+			defer cancel()
+			recs[i], err = s.append(limited, ps[i])
 		}
 		return err
 	}

@@ -94,7 +94,7 @@ func Connect(ctx context.Context, c Config) (*Store, error) {
 	}
 	s := &Store{
 		layout: l, link: &link{settings: settings, log: c.Logger, location: location}, closing: make(chan struct{}),
-		line: newLine(), silence: silence,
+		line: newLine(), silence: silence, markEvery: markEvery,
 		about: eventstore.Status{
 			Backend: "eventstoredb", Location: location, Ledger: c.Ledger, Durability: eventstore.Server,
 			Note: "an acknowledged event is on most of the cluster's nodes, and on their disks unless the servers' settings say otherwise; " +

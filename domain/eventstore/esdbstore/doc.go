@@ -25,7 +25,7 @@
 //
 // # Writing
 //
-// Every append expects a revision or no stream, never any. The server recognises the ids of a repeated append and answers it as
+// Every append of an event expects a revision or no stream, never any. The server recognises the ids of a repeated append and answers it as
 // the first time, without saying so; so what stands at the event's place is read after each append, and that is what is
 // returned. The same reading settles an answer that was lost, and a refusal. An append may always be repeated.
 //

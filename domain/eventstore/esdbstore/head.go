@@ -62,7 +62,7 @@ func (e *end) stop(l look) {
 }
 
 // finish notes what a look has found, and says whether the next one deserves a mark.
-func (e *end) finish(l look) (head eventstore.Position, mark bool) {
+func (e *end) finish(l look, every uint64) (head eventstore.Position, mark bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.unfinished = stretch{}
@@ -74,7 +74,7 @@ func (e *end) finish(l look) (head eventstore.Position, mark bool) {
 		e.marked = 0
 	}
 	e.marked = max(e.marked, l.marked)
-	if passed := max(uint64(e.head), e.marked); e.seen.commit > passed && e.seen.commit-passed > markEvery {
+	if passed := max(uint64(e.head), e.marked); e.seen.commit > passed && e.seen.commit-passed > every {
 		e.marked = e.seen.commit
 		mark = true
 	}
@@ -109,7 +109,7 @@ func (s *Store) findHead(ctx context.Context) (eventstore.Position, error) {
 			return 0, err
 		}
 	}
-	head, mark := s.end.finish(l)
+	head, mark := s.end.finish(l, s.markEvery)
 	if mark {
 		s.mark(ctx, head, l.last.commit)
 	}
@@ -186,24 +186,32 @@ func (s *Store) at(ctx context.Context, p eventstore.Position) (eventstore.Recor
 	limited, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	o := esdb.ReadAllOptions{From: esdb.Position{Commit: uint64(p)}}
-	for attempt := 0; ; attempt++ {
+	for attempt, refused := 0, 0; ; attempt++ {
 		events, err := askAll(limited, s, o, 1, whole)
-		switch said, ok := status.FromError(err); {
+		said, ok := status.FromError(err)
+		switch {
 		case err == nil && (len(events) == 0 || events[0].Position.Commit != uint64(p) || !s.layout.owns(events[0].StreamID)),
 			ok && said.Code() == codes.InvalidArgument:
 			return eventstore.Recorded{}, noneAt(p)
 		case err == nil:
 			return s.layout.decode(events[0])
-		case ok && said.Code() == codes.Unknown && attempt == 2: // so do older servers answer where no event begins, but not elsewhere
-			if _, err := readAll(limited, s, esdb.ReadAllOptions{Direction: esdb.Backwards, From: esdb.End{}}, 1, whole); err != nil {
+		case ok && said.Code() == codes.Unknown: // so older servers answer where no event begins: again and again there, and not elsewhere
+			end := esdb.ReadAllOptions{Direction: esdb.Backwards, From: esdb.End{}}
+			if _, err := readAll(limited, s, end, 1, whole); err != nil {
 				return eventstore.Recorded{}, err
 			}
-			return eventstore.Recorded{}, noneAt(p)
-		case !open(err) || pause(limited, attempt) != nil:
+			if refused++; refused == refusals {
+				return eventstore.Recorded{}, noneAt(p)
+			}
+		}
+		if !open(err) || pause(limited, attempt) != nil {
 			return eventstore.Recorded{}, err
 		}
 	}
 }
+
+// refusals is how often a server must refuse to read at a place, and read elsewhere, before nothing is there.
+const refusals = 6
 
 func noneAt(p eventstore.Position) error {
 	return fmt.Errorf("%w: no event of the ledger is at position %d; whoever was there followed another log, or this one was restored", eventstore.ErrGap, p)

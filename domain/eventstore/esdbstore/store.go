@@ -16,7 +16,8 @@ type Store struct {
 	end    end
 	line   line
 
-	silence time.Duration // see there
+	silence   time.Duration // see there
+	markEvery uint64        // see there
 
 	mu       sync.Mutex
 	closed   bool
