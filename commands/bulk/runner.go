@@ -331,7 +331,7 @@ func (r *Runner) judge(ctx context.Context, j Job, result eventstore.JobResult, 
 	switch {
 	case err == nil && res.Event == nil:
 		result.Outcome = eventstore.JobAlready
-	case err == nil && res.Order.Pending.Act != "":
+	case err == nil && res.Order.Pending.Act != "" && res.Order.Pending.Request == res.EventID:
 		result.Outcome = eventstore.JobAsked
 	case err == nil:
 		result.Outcome = eventstore.JobDone

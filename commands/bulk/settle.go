@@ -12,11 +12,21 @@ import (
 	"github.com/orderledger/orderledger/domain/eventstore"
 )
 
-// maxPause bounds how many rounds a job is passed over that waits for an answer of Stripe's which takes long.
-const maxPause = 30
+const (
+	eager    = 10 // rounds in which a job is looked at whose answers have not come, before pauses are made
+	maxPause = 30 // rounds of the longest pause
+)
 
-// pause is how long a job is left alone whose answers have not come: twice as long as the last time.
-type pause struct{ left, next int }
+// pause is how often a job was looked at in vain, and how many rounds it is left alone now.
+type pause struct{ vain, left int }
+
+func (p pause) next() pause {
+	p.vain++
+	if p.left = 0; p.vain >= eager {
+		p.left = min(1<<min(p.vain-eager, 10), maxPause)
+	}
+	return p
+}
 
 // settle records what Stripe's answers make of what jobs asked for, until the context ends. It looks in the log of the orders, so an
 // answer that came while no process ran counts, too.
@@ -34,11 +44,8 @@ func (r *Runner) settle(ctx context.Context) {
 		for _, id := range ids {
 			p := pauses[id]
 			if p.left--; p.left < 0 {
-				if r.settleJob(ctx, id, seen) {
+				if p = p.next(); r.settleJob(ctx, id, seen) {
 					p = pause{}
-				} else {
-					p.next = min(2*p.next+1, maxPause)
-					p.left = p.next
 				}
 			}
 			waiting[id] = p
@@ -54,31 +61,44 @@ func (r *Runner) settle(ctx context.Context) {
 
 // settleJob records what was answered of one job, and says whether anything was.
 func (r *Runner) settleJob(ctx context.Context, id string, seen watch) bool {
+	warn := func(err error, more ...any) {
+		if ctx.Err() == nil {
+			r.cfg.Logger.Warn("jobs: it can't be settled now what Stripe was asked", append(more, "job", id, "error", err)...)
+		}
+	}
 	j, err := r.cfg.Jobs.Read(ctx, id)
-	if err == nil && !r.mayTake(j, seen) {
+	if err != nil {
+		warn(err)
+		return false
+	}
+	if !r.mayTake(j, seen) {
 		return false
 	}
 	var results []eventstore.JobResult
-	for i := range j.Results {
-		if err != nil || len(results) == maxResults {
-			break
-		}
+	for i := 0; i < len(j.Results) && len(results) < maxResults; i++ {
 		if j.Results[i].Outcome != eventstore.JobAsked {
 			continue
 		}
-		var one eventstore.JobResult
-		if one, err = r.cfg.Jobs.answered(ctx, j, i); one.Outcome != "" {
+		one, err := r.cfg.Jobs.answered(ctx, j, i)
+		switch {
+		case err == nil && one.Outcome != "":
 			results = append(results, one)
+		case errors.Is(err, eventstore.ErrUnavailable), ctx.Err() != nil:
+			warn(err)
+			return false
+		case err != nil: // the others are not held up by it
+			warn(err, "order", j.Items[i].OrderID)
 		}
 	}
-	if len(results) > 0 {
-		command := commands.EventID(j.made, fmt.Sprintf("settled %d", j.revision))
-		_, err = r.cfg.Jobs.append(ctx, j, command, runner, "", eventstore.JobSettled{Results: results})
+	if len(results) == 0 {
+		return false
 	}
-	if conflict := (*eventstore.ConflictError)(nil); err != nil && ctx.Err() == nil && !errors.As(err, &conflict) { // then another was faster
-		r.cfg.Logger.Warn("jobs: it can't be settled now what Stripe was asked", "job", id, "error", err)
+	command := commands.EventID(j.made, fmt.Sprintf("settled %d", j.revision))
+	_, err = r.cfg.Jobs.append(ctx, j, command, runner, "", eventstore.JobSettled{Results: results})
+	if conflict := (*eventstore.ConflictError)(nil); err != nil && !errors.As(err, &conflict) { // then another was faster
+		warn(err)
 	}
-	return err == nil && len(results) > 0
+	return err == nil
 }
 
 // answered is what came of an act that Stripe was asked for; without an outcome while it is awaited. What happened to the order
