@@ -140,7 +140,8 @@ const (
 	BadgeNotificationFailed    Badge = "notification_failed"
 )
 
-// Badges lists all badges in the order of API.md. Two of them come with the clock (TimedBadges), the others with events.
+// Badges lists all badges, in the order in which they are shown. AuthorizationExpiring and ConfirmationDue come with the clock, the
+// others with events.
 var Badges = []Badge{
 	BadgeCaptureFailed, BadgeAuthorizationExpiring, BadgeAuthorizationExpired, BadgeConfirmationDue, BadgeConfirmationMissed,
 	BadgeEntryOwed, BadgeReversalOwed, BadgeRefundPending, BadgeRefundFailed, BadgeCancelFailed, BadgeDisputed, BadgeParked,

@@ -58,6 +58,14 @@ func (q Query) Fits(o domain.Order, now time.Time) bool {
 
 func anyOf[T comparable](wanted []T, v T) bool { return len(wanted) == 0 || slices.Contains(wanted, v) }
 
+// History is what a read model knows of an order: all that the log holds of it up to Position, and no more. An order that is not
+// there has a zero Order, and no events.
+type History struct {
+	Order    domain.Order
+	Events   []eventstore.Recorded // of the order's stream and its notices'
+	Position eventstore.Position
+}
+
 // Page is one page of a list. Next is empty on the last one. Count is how many orders the whole list has, or Uncounted where that
 // could only be known by counting them.
 type Page struct {
@@ -202,6 +210,8 @@ type Reader interface {
 	Recorded(ctx context.Context, q RecordedQuery) (RecordedPage, error)
 	Counts(ctx context.Context) (Counts, error)
 	Order(ctx context.Context, id uuid.UUID) (domain.Order, error)
+	// History is an order with its events and its notices', oldest first, at most limit of both together.
+	History(ctx context.Context, id uuid.UUID, limit int) (History, error)
 	Tokens(ctx context.Context) ([]Token, error)
 	Jobs(ctx context.Context, q JobQuery) ([]Job, error)
 	// Views are an actor's saved lists.

@@ -67,13 +67,16 @@ func TestThreeProcesses(t *testing.T) {
 	if t.Failed() {
 		return
 	}
-	f.quiet()
 	f.settle(t, int(orders.Load()))
-	f.check(t, int(orders.Load()))
+	all := f.live(t, int(orders.Load()))
+	f.quiet()
+	f.settle(t, all)
+	f.check(t, all)
 	for _, p := range f.processes {
 		p.child.stop()
 	}
-	f.checkStopped(t, int(orders.Load()))
+	f.checkPeace(t)
+	f.checkStopped(t, all)
 }
 
 // fleet is the processes on one log.
@@ -81,6 +84,7 @@ type fleet struct {
 	seed      uint64
 	sim       *simtest.Running
 	processes []*fleetProcess
+	fronts    []*front // of the processes, in their order
 	hook      *recorder
 	quiet     func() // Stripe tells nothing any more: what it would tell yet is known
 
@@ -90,6 +94,7 @@ type fleet struct {
 	settled   uint64 // where the log ended when nothing was open any more
 	takeovers []time.Duration
 	deeds     map[string]int
+	peace     peace
 }
 
 type fleetProcess struct {
@@ -112,9 +117,12 @@ func startFleet(t *testing.T, seed uint64) *fleet {
 		t.Fatal(err)
 	}
 	for range chaosProcesses {
+		front := startFront(t, f.sim.URL)
+		f.fronts = append(f.fronts, front)
 		c := testenv.Config(t, server.URL)
 		c.Ledger, c.Listen, c.LogLevel = "chaos", freeAddress(t), "error"
-		c.SandboxURL, c.StripeWebhookSecret, c.WebhookKey, c.WebhookAllowPrivate = f.sim.URL, secret, key, true
+		c.SandboxURL, c.StripeWebhookSecret, c.WebhookKey, c.WebhookAllowPrivate = front.url, secret, key, true
+		c.Mail.Notify = app.NotifyOn
 		f.processes = append(f.processes, &fleetProcess{config: c})
 	}
 	for _, p := range f.processes { // the first makes the log and the key

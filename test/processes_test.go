@@ -1,6 +1,7 @@
 package test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -10,6 +11,9 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/orderledger/orderledger/cmd/app"
 	"github.com/orderledger/orderledger/commands/stripepay/stripesim/simtest"
@@ -111,6 +115,49 @@ func TestTwoProcessesAreOneLedger(t *testing.T) {
 		ahead.Store(int64(6 * time.Second))
 		if status := tabs(); status != http.StatusUnauthorized {
 			t.Errorf("after: %d", status)
+		}
+	})
+
+	t.Run("who deletes the lease ends nobody's work", func(t *testing.T) {
+		in := cardOrder(3)
+		version := prepare(t, b, in, []step{accept})
+		nc, err := nats.Connect(server.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer nc.Close()
+		js, err := jetstream.New(nc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		bucket := config.Ledger + "-lease"
+		if err := js.DeleteKeyValue(t.Context(), bucket); err != nil {
+			t.Fatal(err)
+		}
+		got, err := do(t.Context(), b, in, step{verb: "capture", body: "{}", versioned: true}, "click", version)
+		if err != nil || got.Status != http.StatusOK || got.Order.Tab != "paid" {
+			t.Errorf("%v %d %s", err, got.Status, got.Body)
+		}
+		limited, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+		defer cancel()
+		var made error
+		var acting [2]*bool
+		for limited.Err() == nil {
+			_, made = js.KeyValue(limited, bucket)
+			for i, c := range []testenv.Client{a, b} {
+				res, err := c.Call(limited, http.MethodGet, "/v1/store", "", nil)
+				var s struct{ Acting *struct{ This bool } }
+				if acting[i] = nil; err == nil && json.Unmarshal(res.Body, &s) == nil && s.Acting != nil {
+					acting[i] = &s.Acting.This
+				}
+			}
+			if made == nil && acting[0] != nil && acting[1] != nil {
+				break
+			}
+			wait(limited, 50*time.Millisecond)
+		}
+		if made != nil || acting[0] == nil || acting[1] == nil || !*acting[0] || *acting[1] {
+			t.Errorf("the lease's bucket: %v; who acts: %v", made, acting)
 		}
 	})
 

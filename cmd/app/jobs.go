@@ -20,7 +20,7 @@ import (
 func (a *App) openJobs() (err error) {
 	a.jobs.jobs = bulk.NewJobs(a.store, a.codec, a.now, a.jobsNamed(projections.JobQuery{Open: true, Limit: projections.MaxLimit}))
 	c := bulk.Config{
-		Jobs: a.jobs.jobs, Handler: a.handler, Standing: a.standing, Now: a.now, Logger: a.log,
+		Jobs: a.jobs.jobs, Handler: a.handler, Standing: a.standing, Logger: a.log,
 		Asked: a.jobsNamed(projections.JobQuery{Asked: true, Limit: projections.MaxLimit}),
 	}
 	if !a.alone() {

@@ -63,7 +63,7 @@ func (a *App) folderName() (string, error) {
 }
 
 // openLease prepares to compete with other processes on the log for who acts on the outside.
-func (a *App) openLease(store eventstore.Store) error {
+func (a *App) openLease(ctx context.Context, store eventstore.Store) error {
 	records, ok := store.(eventstore.Leaser)
 	if !ok {
 		return fmt.Errorf("--store %s: the store keeps no lease", a.config.Store)
@@ -72,9 +72,17 @@ func (a *App) openLease(store eventstore.Store) error {
 	if err != nil {
 		return err
 	}
+	untouched := true
+	if a.config.shared() { // else the record is this process's own
+		head, err := store.Head(ctx)
+		if err != nil {
+			return err
+		}
+		untouched = head == 0
+	}
 	host, _ := os.Hostname() // for people
 	a.lease, err = lease.New(lease.Config{
-		Records: records, Self: lease.Process{ID: uuid.NewString(), Folder: name, Host: host, PID: os.Getpid()}, Logger: a.log,
+		Records: records, Untouched: untouched, Self: lease.Process{ID: uuid.NewString(), Folder: name, Host: host, PID: os.Getpid()}, Logger: a.log,
 	})
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/prometheus/client_golang/prometheus"
@@ -41,13 +42,20 @@ func (a *App) openWebhooks() error {
 	a.webhooks.sender = sender.New(sender.Config{AllowPrivate: a.config.WebhookAllowPrivate, Now: a.now, UserAgent: "orderledger/" + Version})
 	a.onClose(a.webhooks.sender.Close)
 	a.webhooks.endpoints = outhooks.NewEndpoints(a.store, a.codec, a.now, keys, a.webhooks.sender.Check)
+	recordAfter := time.Duration(0)
+	if a.config.shared() {
+		recordAfter = webhookRecordAfter
+	}
 	runner, err := outhooks.New(outhooks.Config{
 		Log: a.store, Codec: a.codec, Endpoints: a.webhooks.endpoints, Poster: a.webhooks.sender, Source: "urn:orderledger:" + a.config.Ledger,
-		Dir: dir, Now: a.now, Logger: a.log, Turn: a.lease,
+		Dir: dir, Now: a.now, Logger: a.log, Turn: a.lease, RecordAfter: recordAfter,
 	})
 	a.webhooks.runner = runner
 	return err
 }
+
+// webhookRecordAfter is after how long a delivery is in the log, where another process may have to go on.
+const webhookRecordAfter = 10 * time.Second
 
 func (a *App) registerWebhooks(api huma.API) {
 	commandapi.RegisterWebhooks(api, commandapi.WebhookDeps{Endpoints: a.webhooks.endpoints, Runner: a.webhooks.runner, Logger: a.log})

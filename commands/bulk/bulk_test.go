@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/uuid"
@@ -131,7 +132,7 @@ func (w *world) run(c bulk.Config) (stop func()) {
 
 func (w *world) runner(c bulk.Config) (r *bulk.Runner, stop func()) {
 	w.t.Helper()
-	c.Jobs, c.Handler, c.Standing, c.Asked, c.Now = w.jobs, w, w.standing, w.open, w.clock
+	c.Jobs, c.Handler, c.Standing, c.Asked = w.jobs, w, w.standing, w.open
 	c.Poll, c.Flush, c.Rate = 5*time.Millisecond, 5*time.Millisecond, 1e6
 	c.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
 	r, err := bulk.NewRunner(c)
@@ -264,7 +265,7 @@ func (w *world) die(j bulk.Job, at int) {
 	acts := 0
 	var mu sync.Mutex
 	r, err := bulk.NewRunner(bulk.Config{
-		Jobs: bulk.NewJobs(log, eventstore.Codec{}, w.clock, w.open), Standing: w.standing, Asked: w.open, Now: w.clock, Flush: time.Hour, Rate: 1e6,
+		Jobs: bulk.NewJobs(log, eventstore.Codec{}, w.clock, w.open), Standing: w.standing, Asked: w.open, Flush: time.Hour, Rate: 1e6,
 		Handler: handle(func(ctx context.Context, r commands.Request) (commands.Result, error) {
 			mu.Lock()
 			if acts++; acts == at {
@@ -331,25 +332,65 @@ func TestTwoProcessesAtOneJob(t *testing.T) {
 	}
 }
 
+// Another process takes a job over that it has seen stand still, whatever the clock of the machine says that worked on it before.
 func TestAnotherProcessWaitsBeforeItGoesOn(t *testing.T) {
-	w := newWorld(t)
-	items := w.place(3)
-	j := w.make("k", bulk.Plan{Verb: domain.VerbAccept, Items: items})
-	stop := w.run(bulk.Config{Patience: time.Minute})
-	for range 3 { // it looks, and takes nothing
-		if _, err := w.open(t.Context()); err != nil {
-			t.Fatal(err)
+	for _, ahead := range []time.Duration{-24 * time.Hour, 0, 24 * time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			w.now = time.Now().Add(ahead)
+			items := w.place(4)
+			j := w.make("k", bulk.Plan{Verb: domain.VerbAccept, Items: items})
+			w.run(bulk.Config{Patience: time.Minute})
+			none := func(when string) {
+				t.Helper()
+				if n := w.events(items, "Accepted"); n != 0 {
+					t.Fatalf("a clock %s ahead, %s: %d accepted", ahead, when, n)
+				}
+			}
+			time.Sleep(50 * time.Second)
+			none("before it was patient")
+			w.progress(j.ID, 0) // by the other process, which is alive
+			time.Sleep(50 * time.Second)
+			none("after the other was heard of")
+			time.Sleep(11 * time.Second)
+			if n, is := w.events(items, "Accepted"), w.until(j.ID, over); n != 3 || is.State() != bulk.Finished {
+				t.Errorf("a clock %s ahead: %d accepted, the job is %s", ahead, n, is.State())
+			}
+		})
+	}
+}
+
+// progress records a result as the process does that is at a job.
+func (w *world) progress(job string, item int) {
+	w.t.Helper()
+	stream := eventstore.JobStream(job)
+	var last eventstore.Recorded
+	for r, err := range w.log.ReadStream(w.t.Context(), stream, eventstore.NoStream) {
+		if err != nil {
+			w.t.Fatal(err)
 		}
+		last = r
 	}
-	stop()
-	if n := w.events(items, "Accepted"); n != 0 {
-		t.Errorf("%d accepted", n)
+	_, was, err := eventstore.Codec{}.Decode(last)
+	if err != nil {
+		w.t.Fatal(err)
 	}
-	w.mu.Lock()
-	w.now = w.now.Add(time.Minute)
-	w.mu.Unlock()
-	w.run(bulk.Config{Patience: time.Minute})
-	w.until(j.ID, over)
+	e := eventstore.JobProgressed{Results: []eventstore.JobResult{{Item: item, Outcome: eventstore.JobDone}}}
+	sealed, err := eventstore.Codec{}.Encode(stream, e)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	env := eventstore.Envelope{
+		Schema: eventstore.Codec{}.Schema(e), OccurredAt: w.clock(), Actor: ada, CommandID: commands.CommandID("other", job), CorrelationID: stream,
+		Prev: was.Hash,
+	}
+	sealed.ID = commands.EventID(env.CommandID, stream)
+	if sealed, _, err = eventstore.Seal(stream, last.Revision+1, sealed, env); err != nil {
+		w.t.Fatal(err)
+	}
+	if _, err := w.log.Append(w.t.Context(), stream, last.Revision, sealed); err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 func TestARoleThatIsRevokedStopsTheJob(t *testing.T) {

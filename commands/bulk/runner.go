@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -39,10 +40,10 @@ type Config struct {
 	Standing func(ctx context.Context, was domain.Actor, then time.Time) (domain.Actor, error)
 	// Asked names the jobs of which Stripe may still have to answer something: a hint, such as a read model can give.
 	Asked  func(context.Context) ([]string, error)
-	Now    func() time.Time // default time.Now
-	Logger *slog.Logger     // default slog.Default
-	// Patience is how long nothing may have been heard of a job before a process goes on with it that did not make it: where several
-	// processes share the log, another one may be at it. Zero: at once. Two that are at one job do no act twice.
+	Logger *slog.Logger // default slog.Default
+	// Patience is how long a process must have seen a job stand still before it goes on with one that it did not make: where several
+	// processes share the log, another one may be at it. It goes by this process's own clock alone. Zero: at once. Two that are at one
+	// job do no act twice.
 	Patience time.Duration
 	// Rate bounds the acts a second, of all jobs of this process, so that people's own commands don't wait; default 200.
 	Rate float64
@@ -54,9 +55,6 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
-	if c.Now == nil {
-		c.Now = time.Now
-	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
@@ -72,9 +70,33 @@ type Runner struct {
 	limit *rate.Limiter
 	woken chan struct{}
 
-	mu   sync.Mutex
-	mine map[string]bool               // made by this process
-	busy map[string]context.CancelFunc // under way here
+	mu    sync.Mutex
+	mine  map[string]bool               // made by this process
+	busy  map[string]context.CancelFunc // under way here
+	still watch                         // of open jobs; Run's alone
+}
+
+// watch is how jobs were seen, by id: at which revision, and since when.
+type watch map[string]still
+
+type still struct {
+	at    eventstore.Revision
+	since time.Time
+}
+
+// stood is how long a job was seen to stand as it does.
+func (w watch) stood(j Job) time.Duration {
+	was, known := w[j.ID]
+	if !known || was.at != j.revision {
+		was = still{j.revision, time.Now()}
+		w[j.ID] = was
+	}
+	return time.Since(was.since)
+}
+
+// keep forgets all other jobs.
+func (w watch) keep(ids []string) {
+	maps.DeleteFunc(w, func(id string, _ still) bool { return !slices.Contains(ids, id) })
 }
 
 // NewRunner returns a Runner that does nothing until Run.
@@ -85,7 +107,7 @@ func NewRunner(c Config) (*Runner, error) {
 	c = c.withDefaults()
 	return &Runner{
 		cfg: c, limit: rate.NewLimiter(rate.Limit(c.Rate), c.Workers), woken: make(chan struct{}, 1),
-		mine: map[string]bool{}, busy: map[string]context.CancelFunc{},
+		mine: map[string]bool{}, busy: map[string]context.CancelFunc{}, still: watch{},
 	}, nil
 }
 
@@ -178,6 +200,7 @@ func (r *Runner) next(ctx context.Context) ([]Job, error) {
 		}
 	}
 	r.mu.Unlock()
+	r.still.keep(ids)
 	var jobs []Job
 	for _, id := range ids {
 		j, err := r.cfg.Jobs.Read(ctx, id)
@@ -185,7 +208,12 @@ func (r *Runner) next(ctx context.Context) ([]Job, error) {
 			r.cfg.Logger.Warn("jobs: one can't be read now", "job", id, "error", err)
 			continue
 		}
-		if r.mayTake(j) && j.State() == Open {
+		if j.State() != Open && j.Asked() == 0 {
+			r.mu.Lock()
+			delete(r.mine, id)
+			r.mu.Unlock()
+		}
+		if j.State() == Open && r.mayTake(j, r.still) {
 			jobs = append(jobs, j)
 		}
 	}
@@ -193,15 +221,11 @@ func (r *Runner) next(ctx context.Context) ([]Job, error) {
 	return jobs, nil
 }
 
-// mayTake says whether a job is this process's to go on with: it made it, or nothing was heard of it for a while.
-func (r *Runner) mayTake(j Job) bool {
+// mayTake says whether a job is this process's to go on with: it made it, or saw it stand still for a while.
+func (r *Runner) mayTake(j Job, seen watch) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	mine := r.mine[j.ID]
-	if j.State() != Open && j.Asked() == 0 {
-		delete(r.mine, j.ID)
-	}
-	return mine || r.cfg.Now().Sub(j.Changed) >= r.cfg.Patience
+	return r.mine[j.ID] || seen.stood(j) >= r.cfg.Patience
 }
 
 // work does what is left of a job. What was done is recorded even when the job was cancelled meanwhile, and when the program stops.

@@ -31,7 +31,7 @@ func (p pause) next() pause {
 // settle records what Stripe's answers make of what jobs asked for, until the context ends. It looks in the log of the orders, so an
 // answer that came while no process ran counts, too.
 func (r *Runner) settle(ctx context.Context) {
-	pauses := map[string]pause{}
+	pauses, seen := map[string]pause{}, watch{}
 	tick := time.NewTicker(r.cfg.Poll)
 	defer tick.Stop()
 	for {
@@ -39,17 +39,18 @@ func (r *Runner) settle(ctx context.Context) {
 		if err != nil && ctx.Err() == nil {
 			r.cfg.Logger.Warn("jobs: it can't be seen now what Stripe has still to answer", "error", err)
 		}
-		still := map[string]pause{}
+		seen.keep(ids)
+		waiting := map[string]pause{}
 		for _, id := range ids {
 			p := pauses[id]
 			if p.left--; p.left < 0 {
-				if p = p.next(); r.settleJob(ctx, id) {
+				if p = p.next(); r.settleJob(ctx, id, seen) {
 					p = pause{}
 				}
 			}
-			still[id] = p
+			waiting[id] = p
 		}
-		pauses = still
+		pauses = waiting
 		select {
 		case <-ctx.Done():
 			return
@@ -59,7 +60,7 @@ func (r *Runner) settle(ctx context.Context) {
 }
 
 // settleJob records what was answered of one job, and says whether anything was.
-func (r *Runner) settleJob(ctx context.Context, id string) bool {
+func (r *Runner) settleJob(ctx context.Context, id string, seen watch) bool {
 	warn := func(err error, more ...any) {
 		if ctx.Err() == nil {
 			r.cfg.Logger.Warn("jobs: it can't be settled now what Stripe was asked", append(more, "job", id, "error", err)...)
@@ -70,7 +71,7 @@ func (r *Runner) settleJob(ctx context.Context, id string) bool {
 		warn(err)
 		return false
 	}
-	if !r.mayTake(j) {
+	if !r.mayTake(j, seen) {
 		return false
 	}
 	var results []eventstore.JobResult

@@ -8,7 +8,8 @@ import (
 
 // Turn says when it is this process's turn to act on the outside, of all that work on the log; lease.Lease is one.
 type Turn interface {
-	// Mine says whether it is now.
+	// Mine says whether it is now. It may say that a turn is over a moment before the turn's context ends, which then is sure to: whoever
+	// was held up asks it before an act.
 	Mine() bool
 	// Wait returns when it is, with a context that ends when ctx does, or, with the cause ErrTurnOver, when it is not any more.
 	Wait(ctx context.Context) (context.Context, error)

@@ -1,6 +1,7 @@
 package lease
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -20,9 +21,12 @@ type Config struct {
 	Self    Process
 	Renew   time.Duration // how often the holder shows that it is alive, and others look; default 2 s
 	Keep    time.Duration // how long after it last asked to renew the holder acts; default 7 s
-	// Patience is how long the record must stand still before another takes over; default 10 s.
+	// Patience is how long the record must stand still, or be missing, before another takes over; default 10 s.
 	Patience time.Duration
-	Logger   *slog.Logger // default slog.Default
+	// Untouched says that nobody has worked on the log yet. Only then does a record that is missing at the start mean that nobody acts;
+	// else somebody has deleted it, perhaps under a process that does.
+	Untouched bool
+	Logger    *slog.Logger // default slog.Default
 }
 
 // Process is one that may hold the lease, as others see it.
@@ -52,13 +56,15 @@ type Lease struct {
 	seen    eventstore.LeaseRecord // as it was read, or written by us
 	record  record                 // that says so
 	still   time.Time              // since when it is known to stand as it does
-	looked  bool
+	looked  time.Time              // when it was read or written last
+	since   time.Time              // when we took it, for our record
 	yielded chan struct{}
 
 	mu      sync.Mutex
 	turn    context.Context // ours, while we hold it
 	end     context.CancelCauseFunc
-	expiry  *time.Timer   // ends the turn
+	until   time.Time     // when the turn is over, unless it is prolonged
+	expiry  *time.Timer   // ends it then
 	changed chan struct{} // closed, and replaced, when a turn begins
 	status  Status
 }
@@ -92,8 +98,13 @@ func (l *Lease) Status() Status {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s := l.status
-	s.Held = l.turn != nil && l.turn.Err() == nil
+	s.Held = l.held()
 	return s
+}
+
+// held says whether the turn is ours, also to a process that was held up past its end and whose timers have not said so yet.
+func (l *Lease) held() bool {
+	return l.turn != nil && l.turn.Err() == nil && time.Now().Before(l.until)
 }
 
 // Mine implements follow.Turn.
@@ -154,39 +165,38 @@ const retry = 500 * time.Millisecond
 
 // step renews the lease, or looks whether it can be taken, and says when the next step is due.
 func (l *Lease) step(ctx context.Context) time.Duration {
-	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.cfg.Renew) // a renewal that is cut off may stand or not
-	defer cancel()
-	if l.Mine() {
-		err := l.write(limited, l.record)
+	ctx = context.WithoutCancel(ctx) // a renewal that is cut off may stand or not
+	start := time.Now()
+	held := l.Mine()
+	if held {
+		err := l.write(ctx, l.own())
 		switch {
 		case err == nil:
-			return l.cfg.Renew
+			return l.cfg.Renew - time.Since(start)
 		case !errors.Is(err, eventstore.ErrLeaseMoved):
 			l.tell(err)
 			return retry
 		}
 	}
-	read, err := l.cfg.Records.ReadLease(limited)
-	if err != nil {
+	if err := l.read(ctx); err != nil {
 		l.tell(err)
 		return retry
 	}
-	l.take(read)
 	l.tell(nil)
 	ours := l.record.ID == l.cfg.Self.ID && !l.record.Free // written by us, and perhaps the answer was lost
-	if !ours {
+	lost := l.seen.Revision == 0 && held                   // others wait before they take it, so it is ours still
+	if !ours && !lost {
 		l.lose()
+		if !l.mayClaim() {
+			return max(0, min(l.cfg.Renew/2, l.cfg.Patience-time.Since(l.still)))
+		}
 	}
-	if !ours && !l.mayClaim() {
-		return max(0, min(l.cfg.Renew/2, l.cfg.Patience-time.Since(l.still)))
+	if !l.Mine() {
+		l.since = time.Now().UTC().Truncate(time.Second)
 	}
-	next := record{Process: l.cfg.Self, Since: time.Now().UTC().Truncate(time.Second)}
-	if ours && l.Mine() {
-		next.Since = l.record.Since
-	}
-	err = l.write(limited, next)
+	err := l.write(ctx, l.own())
 	if err == nil {
-		return l.cfg.Renew
+		return l.cfg.Renew - time.Since(start)
 	}
 	if !errors.Is(err, eventstore.ErrLeaseMoved) {
 		l.tell(err)
@@ -194,12 +204,41 @@ func (l *Lease) step(ctx context.Context) time.Duration {
 	return retry
 }
 
+// own is the record that says that we hold the lease.
+func (l *Lease) own() record { return record{Process: l.cfg.Self, Since: l.since} }
+
+// limited bounds one exchange with the store, so that after one that is lost there is time for others while the lease is kept.
+func (l *Lease) limited(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, l.cfg.Renew)
+}
+
+// read reads the record.
+func (l *Lease) read(ctx context.Context) error {
+	ctx, cancel := l.limited(ctx)
+	defer cancel()
+	read, err := l.cfg.Records.ReadLease(ctx)
+	if err != nil {
+		return err
+	}
+	l.take(read)
+	return nil
+}
+
 // take knows what was read.
 func (l *Lease) take(read eventstore.LeaseRecord) {
-	first := !l.looked
-	l.looked = true
-	if !first && read.Revision == l.seen.Revision {
+	first, blind := l.looked.IsZero(), time.Since(l.looked)
+	l.looked = time.Now()
+	if read.Revision == 0 && blind > 2*l.cfg.Renew { // one may have been made and lost in between
+		l.still = l.looked
+	}
+	if !first && read.Revision == l.seen.Revision && bytes.Equal(read.Value, l.seen.Value) {
 		return
+	}
+	if read.Revision != 0 {
+		l.cfg.Untouched = false
+	} else if !l.cfg.Untouched {
+		l.cfg.Logger.Warn("lease: nothing is recorded of who acts, though the log has been worked on; it is recorded anew, and who did not act before waits first",
+			"wait", l.cfg.Patience)
 	}
 	l.seen, l.still, l.record = read, time.Now(), record{}
 	if err := json.Unmarshal(read.Value, &l.record); err != nil && len(read.Value) > 0 {
@@ -213,7 +252,7 @@ func (l *Lease) take(read eventstore.LeaseRecord) {
 // mayClaim says whether a lease that is not ours can be taken. One that we have let go, since a part of us can't go on, we take only
 // when nobody else does.
 func (l *Lease) mayClaim() bool {
-	return l.seen.Revision == 0 || l.record.Free && l.record.ID != l.cfg.Self.ID || time.Since(l.still) >= l.cfg.Patience
+	return l.seen.Revision == 0 && l.cfg.Untouched || l.record.Free && l.record.ID != l.cfg.Self.ID || time.Since(l.still) >= l.cfg.Patience
 }
 
 // write writes a record of ours, and begins the turn or prolongs it.
@@ -222,12 +261,15 @@ func (l *Lease) write(ctx context.Context, r record) error {
 	if err != nil {
 		return err
 	}
+	ctx, cancel := l.limited(ctx)
+	defer cancel()
 	asked := time.Now()
 	revision, err := l.cfg.Records.WriteLease(ctx, l.seen.Revision, b)
 	if err != nil {
 		return err
 	}
 	from := l.record
+	l.looked, l.cfg.Untouched = time.Now(), false
 	l.seen, l.record, l.still = eventstore.LeaseRecord{Revision: revision, Value: b}, r, time.Now()
 	if r.Free {
 		return nil
@@ -236,15 +278,19 @@ func (l *Lease) write(ctx context.Context, r record) error {
 	defer l.mu.Unlock()
 	l.status.Holder, l.status.Since, l.status.Err = &l.cfg.Self, r.Since, nil
 	left := l.cfg.Keep - time.Since(asked)
-	if l.turn != nil && l.turn.Err() == nil && l.expiry.Stop() {
+	if l.held() && l.expiry.Stop() {
+		l.until = asked.Add(l.cfg.Keep)
 		l.expiry.Reset(left)
 		return nil
+	}
+	if l.turn != nil { // what was begun in it is over, though it is ours again
+		l.end(follow.ErrTurnOver)
 	}
 	if left <= 0 {
 		return nil // the answer was too slow to act on: the next one begins
 	}
 	turn, end := context.WithCancelCause(context.Background())
-	l.turn, l.end = turn, end
+	l.turn, l.end, l.until = turn, end, asked.Add(l.cfg.Keep)
 	l.expiry = time.AfterFunc(left, func() {
 		end(follow.ErrTurnOver)
 		l.cfg.Logger.Warn("lease: it could not be renewed in time, so this process stands by", "process", r.ID)
@@ -287,15 +333,12 @@ func (l *Lease) release(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, releasePatience)
 	defer cancel()
-	free := l.record
+	free := l.own()
 	free.Free = true
 	err := l.write(ctx, free)
 	if err != nil { // a renewal whose answer was lost may stand in the record
-		if read, readErr := l.cfg.Records.ReadLease(ctx); readErr == nil {
-			l.take(read)
-			if l.record.ID == l.cfg.Self.ID {
-				err = l.write(ctx, free)
-			}
+		if l.read(ctx) == nil && l.record.ID == l.cfg.Self.ID {
+			err = l.write(ctx, free)
 		}
 	}
 	l.record.Free = l.record.Free || l.record.ID == l.cfg.Self.ID // for us it is

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,9 +24,53 @@ const takeover = 15 * time.Second
 type link struct {
 	eventstore.Leaser
 	mu   sync.Mutex
-	away bool       // nothing gets through
-	lose int        // so many answers to writes are lost
-	rand *rand.Rand // of random troubles; nil: none
+	away bool          // nothing gets through
+	lose int           // so many answers to writes are lost
+	rand *rand.Rand    // of random troubles; nil: none
+	each time.Duration // what each way takes
+}
+
+// shared is a store whose record can be lost, as when somebody deletes it. No revision comes again.
+type shared struct {
+	mu     sync.Mutex
+	record *eventstore.LocalLease
+	before uint64      // revisions of records that were lost
+	worked atomic.Bool // the log is not empty
+}
+
+// manyRevisions is more than a test writes.
+const manyRevisions = 1_000_000
+
+func newShared() *shared { return &shared{record: &eventstore.LocalLease{}} }
+
+func (s *shared) now() (*eventstore.LocalLease, uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.record, s.before
+}
+
+func (s *shared) lose() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.record, s.before = &eventstore.LocalLease{}, s.before+manyRevisions
+}
+
+func (s *shared) ReadLease(ctx context.Context) (eventstore.LeaseRecord, error) {
+	record, before := s.now()
+	r, err := record.ReadLease(ctx)
+	if r.Revision != 0 {
+		r.Revision += before
+	}
+	return r, err
+}
+
+func (s *shared) WriteLease(ctx context.Context, seen uint64, value []byte) (uint64, error) {
+	record, before := s.now()
+	if seen != 0 {
+		seen -= before // of an older one: a revision that never was
+	}
+	r, err := record.WriteLease(ctx, seen, value)
+	return r + before, err
 }
 
 func (l *link) set(away bool) {
@@ -58,7 +103,7 @@ func (l *link) slow() time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.rand == nil {
-		return 0
+		return l.each
 	}
 	return time.Duration(l.rand.Int64N(int64(1500 * time.Millisecond)))
 }
@@ -99,7 +144,7 @@ func join(t *testing.T, store eventstore.Leaser, id, folder string, began, ended
 	m := &member{link: &link{Leaser: store}}
 	var err error
 	m.Lease, err = lease.New(lease.Config{
-		Records: m.link, Self: lease.Process{ID: id, Folder: folder}, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
+		Records: m.link, Untouched: untouched(store), Self: lease.Process{ID: id, Folder: folder}, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -128,6 +173,15 @@ func join(t *testing.T, store eventstore.Leaser, id, folder string, began, ended
 		m.stop()
 	}
 	return m
+}
+
+// untouched says whether nobody has worked on a log before, as far as its lease's record tells.
+func untouched(store eventstore.Leaser) bool {
+	if s, ok := store.(*shared); ok {
+		return !s.worked.Swap(true)
+	}
+	r, _ := store.ReadLease(context.Background())
+	return r.Revision == 0
 }
 
 func nothing(string) {}
@@ -212,6 +266,11 @@ func TestAlone(t *testing.T) {
 			m.link.set(false)
 		}, 2, 3 * time.Second},
 		"a part can't go on": {func(m *member) { m.Yield() }, 2, takeover},
+		"the store is slow": {func(m *member) {
+			m.link.mu.Lock()
+			m.link.each = 800 * time.Millisecond // twice, for a write
+			m.link.mu.Unlock()
+		}, 1, time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -266,12 +325,75 @@ func TestForeignRecordIsTakenWhenItStandsStill(t *testing.T) {
 	})
 }
 
-// Whatever happens to the ways to the store, no two act at the same time; and when all is well again, somebody does.
+// Who takes a lease at a slow store keeps it.
+func TestSlowStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := join(t, &eventstore.LocalLease{}, "a", "", nothing, nothing)
+		m.crash()
+		m = join(t, m.link.Leaser, "b", "", nothing, nothing)
+		m.link.mu.Lock()
+		m.link.each = 700 * time.Millisecond // twice, for a write
+		m.link.mu.Unlock()
+		defer m.stop()
+		settled(t, takeover+5*time.Second, m)
+		time.Sleep(time.Hour)
+		if s := m.Status(); !s.Held || s.Taken != 1 {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+// When somebody deletes the record, who acts goes on, and nobody else begins, be it one that stood by or one that starts just then.
+// Where who acted is gone, too, another takes over as ever.
+func TestLeaseIsLost(t *testing.T) {
+	for _, dies := range []bool{false, true} {
+		for moment := range 8 {
+			synctest.Test(t, func(t *testing.T) {
+				store := newShared()
+				a := join(t, store, "a", "", nothing, nothing)
+				if !dies {
+					defer a.stop()
+				}
+				b := join(t, store, "b", "", nothing, nothing)
+				defer b.stop()
+				time.Sleep(time.Minute + time.Duration(moment)*time.Second/4)
+				store.lose()
+				if dies {
+					var dying sync.WaitGroup
+					dying.Go(a.crash)
+					defer dying.Wait()
+				}
+				c := join(t, store, "c", "", nothing, nothing)
+				defer c.stop()
+				if c.Mine() {
+					t.Error("one that starts acts at once")
+				}
+				if dies {
+					time.Sleep(6 * time.Second)
+					if b.Mine() || c.Mine() {
+						t.Error("another acts while the one that did might")
+					}
+					settled(t, takeover, b, c)
+					return
+				}
+				time.Sleep(time.Minute)
+				if s := a.Status(); !s.Held || s.Taken != 1 || b.Status().Taken+c.Status().Taken != 0 {
+					t.Errorf("%+v, %+v, %+v", s, b.Status(), c.Status())
+				}
+				if s := c.Status(); s.Holder == nil || s.Holder.ID != "a" {
+					t.Errorf("one that stands by knows of %+v", s.Holder)
+				}
+			})
+		}
+	}
+}
+
+// Whatever happens to the record and the ways to the store, no two act at the same time; and when all is well again, somebody does.
 func TestNeverTwoAtOnce(t *testing.T) {
 	for seed := range uint64(300) {
 		synctest.Test(t, func(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 1))
-			store := &eventstore.LocalLease{}
+			store := newShared()
 			var mu sync.Mutex
 			acting := map[string]bool{}
 			turns := 0
@@ -300,10 +422,16 @@ func TestNeverTwoAtOnce(t *testing.T) {
 			for i := range members {
 				start(i)
 			}
+			var lost time.Time
 			for range 40 {
 				time.Sleep(time.Duration(random.Int64N(int64(15 * time.Second))))
 				i := random.IntN(len(members))
-				switch random.IntN(5) {
+				switch random.IntN(6) {
+				case 5:
+					if time.Since(lost) > 90*time.Second { // who sees nothing both before and after it was made anew can't know
+						store.lose()
+						lost = time.Now()
+					}
 				case 0:
 					members[i].crash()
 					start(i)

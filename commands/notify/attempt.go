@@ -88,6 +88,9 @@ func (r *Runner) carryOut(ctx context.Context, t task, o *outcome) error {
 	}
 	m, err := r.write(ctx, t)
 	if err == nil {
+		if !r.cfg.Turn.Mine() { // it was held up, and another process may be at it
+			return follow.ErrTurnOver
+		}
 		m.ID, m.At = t.messageID(), since(t.members)
 		err = t.lane.Channel.Send(ctx, m)
 	}

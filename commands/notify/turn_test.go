@@ -155,3 +155,109 @@ func (l *deafLog) Append(ctx context.Context, stream string, expected eventstore
 	}
 	return l.Store.Append(ctx, stream, expected, e)
 }
+
+// A zombie was at a message when it was held up, and does not know that another took over and sent it. When it wakes, its message has
+// the same id, or is not sent at all, and what it says of it takes nothing back: there is one receipt.
+func TestZombieSendsLate(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		sent    bool // before it was held up
+		knows   bool // that its turn is over
+		refused error
+	}{
+		{"before it is sent", false, false, nil},
+		{"before it is sent, its turn over", false, true, nil},
+		{"after it was sent", true, false, nil},
+		{"after it was sent, its turn over", true, true, nil},
+		{"after it was refused", true, true, &notify.SendError{Permanent: true, Reason: "no such mailbox"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inWorld(t, func(w *world) {
+				wakes := make(chan struct{})
+				late := &lateChannel{pigeon: w.bird, wakes: wakes, sent: c.sent, refused: c.refused}
+				kinds := w.kinds()
+				for i := range kinds {
+					kinds[i].Lane = &notify.Lane{Channel: late}
+				}
+				first, second := turntest.New(), turntest.New()
+				first.Give()
+				zombie := w.start(func(n *notify.Config) { n.Turn, n.Kinds = first, kinds })
+				defer zombie.stop()
+				id := w.place()
+				pass(2 * time.Minute)
+				second.Give()
+				other := w.start(func(n *notify.Config) { n.Turn, n.Kinds = second, w.kinds() })
+				defer other.stop()
+				pass(10 * time.Minute)
+				want := []string{"customer.placed sent", "dealer.placed sent"}
+				wants(t, slices.Sorted(slices.Values(w.outcomes(id))), want)
+				if c.knows {
+					first.Take()
+				}
+				close(wakes)
+				pass(time.Hour)
+				wants(t, slices.Sorted(slices.Values(w.outcomes(id))), want)
+				ids := map[string]bool{}
+				for _, m := range w.bird.messages() {
+					ids[m.ID] = true
+				}
+				if n := len(w.bird.messages()); len(ids) != 2 || n > 4 {
+					t.Errorf("%d messages with %d ids", n, len(ids))
+				}
+				if st := other.Status(); !st.Ready {
+					t.Errorf("%+v", st)
+				}
+			})
+		})
+	}
+}
+
+// lateChannel is that of a process which is held up before it sends, or after: whatever its context says.
+type lateChannel struct {
+	*pigeon
+	wakes   <-chan struct{}
+	sent    bool
+	refused error
+}
+
+func (l *lateChannel) Send(ctx context.Context, m notify.Message) error {
+	if !l.sent {
+		<-l.wakes
+	}
+	err := l.refused
+	if err == nil {
+		err = l.pigeon.Send(ctx, m)
+	}
+	<-l.wakes
+	return err
+}
+
+// A process that was held up past its turn, and has not been told so yet, sends nothing.
+func TestNothingIsSentAfterTheTurn(t *testing.T) {
+	inWorld(t, func(w *world) {
+		wakes := make(chan struct{})
+		kinds := w.customers()
+		for i, k := range kinds {
+			kinds[i].Write = func(s notify.Subject) (notify.Message, error) {
+				<-wakes
+				return k.Write(s)
+			}
+		}
+		turn := turntest.New()
+		turn.Give()
+		p := w.start(func(c *notify.Config) { c.Turn, c.Kinds = turn, kinds })
+		defer p.stop()
+		id := w.place()
+		synctest.Wait()
+		turn.Expire()
+		close(wakes)
+		pass(time.Minute)
+		wants(t, w.bird.subjects(), nil)
+		turn.Take()
+		synctest.Wait()
+		turn.Give()
+		p.settle()
+		wants(t, w.bird.subjects(), []string{"Placed 10248"})
+		wants(t, w.outcomes(id), []string{"customer.placed sent"})
+	})
+}

@@ -56,6 +56,7 @@ const (
 type Publisher struct {
 	cfg       Config
 	form      *outhooks.Form
+	marks     marks // Run's alone
 	published atomic.Int64
 
 	mu  sync.Mutex
@@ -75,7 +76,7 @@ func New(cfg Config) (*Publisher, error) {
 		cfg.Logger = slog.Default()
 	}
 	form, err := outhooks.NewForm(cfg.Log, cfg.Codec, cfg.Source)
-	return &Publisher{cfg: cfg, form: form}, err
+	return &Publisher{cfg: cfg, form: form, marks: marks{bucket: cfg.Stream, js: cfg.JetStream}}, err
 }
 
 // Run publishes until the context ends, which is no error. It may be called again then, but not twice at once.
@@ -128,6 +129,11 @@ func (p *Publisher) publish(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = sub.Close() }() // nothing is lost with it
+	defer func() {
+		if ctx.Err() != nil { // else it is found again
+			p.mark(ctx, now, true)
+		}
+	}()
 	p.moved(now.at)
 	for {
 		batch, err := sub.Next(ctx, batchSize)
@@ -138,6 +144,7 @@ func (p *Publisher) publish(ctx context.Context) error {
 			return err
 		}
 		p.stands(nil, false)
+		p.mark(ctx, now, false)
 		p.moved(batch[len(batch)-1].Position)
 	}
 }
@@ -152,9 +159,24 @@ func (p *Publisher) waitOut(ctx context.Context, err error) error {
 
 // send publishes what a batch holds of orders, and returns when the stream has it.
 func (p *Publisher) send(ctx context.Context, now *place, batch []eventstore.Recorded) error {
+	for len(batch) > 0 {
+		done, err := p.sendSome(ctx, now, batch)
+		if err != nil {
+			return err
+		}
+		batch = batch[done:]
+	}
+	return nil
+}
+
+// sendSome is send up to the first event that the stream says it took before: what follows it belongs behind another message then.
+// done is how many of the batch are dealt with.
+func (p *Publisher) sendSome(ctx context.Context, now *place, batch []eventstore.Recorded) (done int, err error) {
 	var acks []jetstream.PubAckFuture
+	var sent []int // their events in the batch
 	var failed error
-	for _, rec := range batch {
+	before := ""
+	for i, rec := range batch {
 		if _, order := eventstore.OrderOf(rec.Stream); !order {
 			continue
 		}
@@ -163,32 +185,57 @@ func (p *Publisher) send(ctx context.Context, now *place, batch []eventstore.Rec
 			failed = err
 			break
 		}
-		ack, err := p.cfg.JetStream.PublishMsgAsync(m, jetstream.WithExpectLastSequence(now.seq+uint64(len(acks))), jetstream.WithRetryAttempts(0))
+		expect := []jetstream.PublishOpt{jetstream.WithExpectLastSequence(now.seq + uint64(len(acks))), jetstream.WithRetryAttempts(0)}
+		if before != "" { // a stranger's message may have the number that the one before was to have
+			expect = append(expect, jetstream.WithExpectLastMsgID(before))
+		}
+		before = m.Header.Get(jetstream.MsgIDHeader)
+		ack, err := p.cfg.JetStream.PublishMsgAsync(m, expect...)
 		if err != nil {
 			failed = away(err)
 			break
 		}
-		acks = append(acks, ack)
+		acks, sent = append(acks, ack), append(sent, i)
 	}
 	timeout := time.NewTimer(p.cfg.Patience)
 	defer timeout.Stop()
 	for i, ack := range acks {
 		select {
 		case got := <-ack.Ok():
-			if got.Sequence != now.seq+1 {
-				return away(fmt.Errorf("message %d was taken as %d", now.seq+1, got.Sequence))
+			rec := batch[sent[i]]
+			if !got.Duplicate && got.Sequence != now.seq+1 {
+				return 0, away(fmt.Errorf("message %d was taken as %d", now.seq+1, got.Sequence))
+			}
+			now.ref, now.at = eventstore.EventRef{Stream: rec.Stream, Revision: rec.Revision, ID: rec.ID}, rec.Position
+			if got.Duplicate {
+				return sent[i] + 1, p.settled(ctx, acks[i+1:], timeout.C)
 			}
 			now.seq = got.Sequence
 			p.published.Add(1)
 		case err := <-ack.Err():
-			return away(fmt.Errorf("of %d messages %d were taken: %w", len(acks), i, err))
+			return 0, away(fmt.Errorf("of %d messages %d were taken: %w", len(acks), i, err))
 		case <-timeout.C:
-			return away(fmt.Errorf("of %d messages %d were taken in time", len(acks), i))
+			return 0, away(fmt.Errorf("of %d messages %d were taken in time", len(acks), i))
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		}
+	}
+	return len(batch), failed
+}
+
+// settled waits until it is known of all messages what became of them.
+func (p *Publisher) settled(ctx context.Context, acks []jetstream.PubAckFuture, timeout <-chan time.Time) error {
+	for _, ack := range acks {
+		select {
+		case <-ack.Ok():
+		case <-ack.Err():
+		case <-timeout:
+			return away(errors.New("not all messages were answered in time"))
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
-	return failed
+	return nil
 }
 
 func (p *Publisher) message(ctx context.Context, rec eventstore.Recorded) (*nats.Msg, error) {

@@ -325,14 +325,6 @@ func TestForeignStreams(t *testing.T) {
 				t.Fatal(err)
 			}
 		},
-		"a message of somebody else's": func(r *rig) {
-			_, stop := r.start(r.config())
-			r.await(0)
-			_ = stop()
-			if _, err := r.js.Publish(t.Context(), "shop.public.Shipped", []byte("{}")); err != nil {
-				t.Fatal(err)
-			}
-		},
 		"an older log": func(r *rig) {
 			_, stop := r.start(r.config())
 			r.await(0)

@@ -38,12 +38,6 @@ const begins = "orderledger-begins-after"
 // ErrForeign means that the stream can't be this ledger's, or not any more.
 var ErrForeign = errors.New("not this ledger's public events")
 
-// place is where publishing is: the last event that the stream took, and the message that it is.
-type place struct {
-	at  eventstore.Position
-	seq uint64
-}
-
 // open finds the stream, or makes it: then publishing begins with what happens from now on.
 func (p *Publisher) open(ctx context.Context) (jetstream.Stream, error) {
 	stream, err := p.cfg.JetStream.Stream(ctx, p.cfg.Stream)
@@ -73,50 +67,15 @@ func (p *Publisher) open(ctx context.Context) (jetstream.Stream, error) {
 	return stream, nil
 }
 
-// find finds where publishing goes on.
-func (p *Publisher) find(ctx context.Context, stream jetstream.Stream) (place, error) {
-	info, err := stream.Info(ctx, jetstream.WithDeletedDetails(true))
-	if err != nil {
-		return place{}, away(err)
-	}
-	if info.State.Msgs == 0 {
-		return p.count(ctx, info)
-	}
-	last, err := stream.GetLastMsgForSubject(ctx, p.subject("*"))
-	if err != nil { // not there yet on the server that was asked, or dropped since: look again
-		return place{}, away(err)
-	}
-	// Behind it there may be some that a person has deleted. If they were events, they are published again.
-	for seq := last.Sequence + 1; seq <= info.State.LastSeq; seq++ {
-		if !slices.Contains(info.State.Deleted, seq) {
-			return place{}, away(fmt.Errorf("message %d is not there yet on the server that was asked", seq))
-		}
-	}
-	ref, at, err := refOf(last.Header)
-	if err != nil {
-		return place{}, fmt.Errorf("%w: message %d of the stream %s: %w; delete the message, or the stream", ErrForeign, last.Sequence, p.cfg.Stream, err)
-	}
-	for rec, err := range p.cfg.Log.ReadStream(ctx, ref.Stream, ref.Revision-1) {
-		if err != nil {
-			return place{}, err
-		}
-		if rec.ID == ref.ID && rec.Revision == ref.Revision && rec.Position == at {
-			return place{at: at, seq: max(last.Sequence, info.State.LastSeq)}, nil
-		}
-		break
-	}
-	return place{}, fmt.Errorf("%w: the log does not hold the event %s, the last that the stream %s took, at its place; after a restore of an older log, "+
-		"delete the stream, and publishing begins anew with what happens from then on", ErrForeign, ref.ID, p.cfg.Stream)
-}
-
-// count finds the place when the stream has dropped all that it took: each event of an order was one message, in order.
-func (p *Publisher) count(ctx context.Context, info *jetstream.StreamInfo) (place, error) {
+// count finds the place when the stream has dropped all that it took, and there is no mark: each event of an order was one message, in
+// order. Messages of others that are there are not counted.
+func (p *Publisher) count(ctx context.Context, info *jetstream.StreamInfo, strangers uint64) (place, error) {
 	at, err := strconv.ParseUint(info.Config.Metadata[begins], 10, 64)
 	if err != nil {
 		return place{}, fmt.Errorf("%w: the stream %s does not say where it began; delete it", ErrForeign, p.cfg.Stream)
 	}
 	found := place{at: eventstore.Position(at), seq: info.State.LastSeq}
-	left := info.State.LastSeq
+	left := info.State.LastSeq - strangers
 	if left == 0 {
 		return found, nil
 	}
@@ -139,6 +98,7 @@ func (p *Publisher) count(ctx context.Context, info *jetstream.StreamInfo) (plac
 			if _, order := eventstore.OrderOf(rec.Stream); !order {
 				continue
 			}
+			found.ref = eventstore.EventRef{Stream: rec.Stream, Revision: rec.Revision, ID: rec.ID}
 			if left--; left == 0 {
 				return found, nil
 			}

@@ -15,8 +15,9 @@
 // The log itself says now and then how far an endpoint is (EndpointDelivered: every RecordEvery deliveries and when the runner stops),
 // so without its file an endpoint is told again of RecordEvery events at the most, and never of its whole history.
 //
-// Several processes on one log each deliver everything, unless another one's EndpointDelivered is seen first: endpoints then hear
-// things twice, and out of step. What makes that right is the webhook-id.
+// Of several processes on one log one delivers at a time (see follow.Turn). Another that goes on without the first one's files goes by
+// what the log says, which is told after RecordAfter then. Two that deliver at once, as when one does not know yet that its turn is
+// over, tell endpoints things twice, and out of step. What makes that right is the webhook-id.
 //
 // Secrets are not in the log. They are derived from a key file, which a restore needs as it needs the log (see Keyring).
 //

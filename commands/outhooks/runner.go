@@ -47,6 +47,9 @@ type Config struct {
 	GiveUp time.Duration
 	// RecordEvery is after how many deliveries the log is told of them; default 100.
 	RecordEvery int64
+	// RecordAfter is after how long the log is told of a delivery in any case: where another process may go on without this one's files,
+	// it repeats no more than that. Zero: never.
+	RecordAfter time.Duration
 	// SaveEvery is how often it is saved what endpoints there are; default 1 min, and when Run ends.
 	SaveEvery time.Duration
 	// Turn says when it is this process that delivers, of several on one log; default: always. In between, the runner only learns.
@@ -59,11 +62,9 @@ func (c Config) withDefaults() Config {
 	c.GiveUp = cmp.Or(c.GiveUp, 72*time.Hour)
 	c.RecordEvery = cmp.Or(c.RecordEvery, 100)
 	c.SaveEvery = cmp.Or(c.SaveEvery, time.Minute)
+	c.Logger = cmp.Or(c.Logger, slog.Default())
 	if c.Now == nil {
 		c.Now = time.Now
-	}
-	if c.Logger == nil {
-		c.Logger = slog.Default()
 	}
 	if c.Turn == nil {
 		c.Turn = follow.Always{}
@@ -78,7 +79,7 @@ func (c Config) check() error {
 	switch {
 	case c.Log == nil || c.Endpoints == nil || c.Poster == nil || c.Source == "":
 		return errors.New("webhooks: a log, endpoints, a poster and a source are required")
-	case c.MinBackoff < 0 || c.MaxBackoff < c.MinBackoff || c.GiveUp < 0 || c.RecordEvery < 0 || c.SaveEvery < 0:
+	case c.MinBackoff < 0 || c.MaxBackoff < c.MinBackoff || c.GiveUp < 0 || c.RecordEvery < 0 || c.RecordAfter < 0 || c.SaveEvery < 0:
 		return errors.New("webhooks: a limit is negative, or a backoff's end lies before its beginning")
 	}
 	return nil
@@ -384,12 +385,11 @@ func (r *Runner) loadRegistry(ctx context.Context) error {
 	if r.cfg.Dir == "" {
 		return nil
 	}
-	var known registry
-	found, err := load(r.registryPath(), &known)
+	known, err := follow.Load[registry](r.registryPath(), fileVersion)
 	if err != nil {
 		r.cfg.Logger.Warn("webhooks: what endpoints there are is read from the log's beginning", "error", err)
 	}
-	if !found {
+	if known.Version == 0 {
 		return nil
 	}
 	at, ours, err := r.resolve(ctx, known.Last)

@@ -30,6 +30,7 @@ type worker struct {
 	at      eventstore.Position // of file.Last
 	through eventstore.EventRef // the endpoint's Through that was taken into account
 	skipped int                 // events that were not wanted, since the file was saved
+	untold  time.Time           // since when the log knows less than the file; zero when it knows as much
 	due     time.Time           // before which nothing is tried
 	away    int                 // how often in a row the log could not be read or written
 
@@ -110,7 +111,7 @@ func (w *worker) step(ctx, turn context.Context) (over bool, err error) {
 	if wait := time.Until(w.due); wait > 0 {
 		return false, pause(turn, wait)
 	}
-	if err := w.record(ctx, w.cfg.RecordEvery); err != nil {
+	if err := w.record(ctx, w.enough()); err != nil {
 		return false, err
 	}
 	return false, w.follow(ctx, turn, e)
@@ -158,9 +159,12 @@ func (w *worker) follow(ctx, turn context.Context, e Endpoint) error {
 	}
 	defer func() { _ = sub.Close() }() // nothing is lost with it
 	for {
-		batch, err := sub.Next(turn, batchSize)
+		batch, err := w.next(turn, sub)
 		if err != nil {
 			return err
+		}
+		if len(batch) == 0 {
+			return nil // it is time to tell the log
 		}
 		w.away = 0
 		for _, rec := range batch {
@@ -184,6 +188,31 @@ func (w *worker) follow(ctx, turn context.Context, e Endpoint) error {
 		}
 		w.tell(func(t *told) { t.at = w.at })
 	}
+}
+
+// next is what the log says next; nothing when the log is to be told first.
+func (w *worker) next(turn context.Context, sub eventstore.Subscription) ([]eventstore.Recorded, error) {
+	if w.file.Unrecorded == 0 {
+		w.untold = time.Time{}
+	}
+	if w.untold.IsZero() || w.cfg.RecordAfter == 0 {
+		return sub.Next(turn, batchSize)
+	}
+	limited, cancel := context.WithDeadline(turn, w.untold.Add(w.cfg.RecordAfter))
+	defer cancel()
+	batch, err := sub.Next(limited, batchSize)
+	if err != nil && turn.Err() == nil && limited.Err() != nil {
+		return nil, nil
+	}
+	return batch, err
+}
+
+// enough is how many deliveries the log is told of now.
+func (w *worker) enough() int64 {
+	if w.cfg.RecordAfter > 0 && !w.untold.IsZero() && time.Since(w.untold) >= w.cfg.RecordAfter {
+		return 1
+	}
+	return w.cfg.RecordEvery
 }
 
 func (w *worker) wanted(ctx context.Context, e Endpoint, rec eventstore.Recorded) (bool, error) {
@@ -211,6 +240,9 @@ func (w *worker) deliver(ctx context.Context, e Endpoint, rec eventstore.Recorde
 	if err != nil {
 		return false, err
 	}
+	if !w.cfg.Turn.Mine() {
+		return false, turnOver(ctx)
+	}
 	secrets, failure := w.cfg.Endpoints.keys.secrets(e, w.cfg.Now())
 	var a sender.Answer
 	if failure == nil {
@@ -223,6 +255,8 @@ func (w *worker) deliver(ctx context.Context, e Endpoint, rec eventstore.Recorde
 		return true, w.delivered(ctx, rec, a)
 	case ctx.Err() != nil:
 		return false, ctx.Err()
+	case !w.cfg.Turn.Mine(): // an answer that is late decides nothing: another process may have had a better one
+		return false, turnOver(ctx)
 	case failure == nil && a.Status == http.StatusGone:
 		return false, w.gone(ctx, rec)
 	case failure == nil:
@@ -231,9 +265,17 @@ func (w *worker) deliver(ctx context.Context, e Endpoint, rec eventstore.Recorde
 	return false, w.failed(ctx, e, rec, failure, a)
 }
 
+// turnOver waits until a turn that is over by the clock has ended.
+func turnOver(ctx context.Context) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
 func (w *worker) delivered(ctx context.Context, rec eventstore.Recorded, a sender.Answer) error {
 	w.at, w.file.Last, w.file.Failing = rec.Position, eventstore.Ref(rec), failing{}
-	w.file.Unrecorded++
+	if w.file.Unrecorded++; w.untold.IsZero() {
+		w.untold = time.Now()
+	}
 	w.save()
 	w.Runner.delivered.Add(1)
 	w.tell(func(t *told) {
@@ -241,7 +283,7 @@ func (w *worker) delivered(ctx context.Context, rec eventstore.Recorded, a sende
 		t.delivered++
 		t.lastAt, t.lastStatus = w.cfg.Now(), a.Status
 	})
-	return w.record(ctx, w.cfg.RecordEvery)
+	return w.record(ctx, w.enough())
 }
 
 // failed keeps that an attempt failed, and puts the next one off; or parks the delivery, when it has failed for long enough.
@@ -307,7 +349,7 @@ func (w *worker) gone(ctx context.Context, rec eventstore.Recorded) error {
 func (w *worker) record(ctx context.Context, atLeast int64) error {
 	for range maxConflicts {
 		if w.file.Unrecorded > 0 && w.through == w.file.Last { // said, and the answer was lost; or another process has said it
-			w.file.Unrecorded = 0
+			w.file.Unrecorded, w.untold = 0, time.Time{}
 			w.save()
 		}
 		if w.file.Unrecorded < atLeast || w.file.Unrecorded == 0 {
@@ -355,12 +397,12 @@ func (w *worker) load() {
 	if w.cfg.Dir == "" {
 		return
 	}
-	found, err := load(w.path(), &w.file)
-	if err != nil {
+	var err error
+	if w.file, err = follow.Load[checkpoint](w.path(), fileVersion); err != nil {
 		w.cfg.Logger.Warn("webhooks: a checkpoint can't be used; the endpoint goes on from where the log says", "endpoint", w.id, "error", err)
 	}
-	if !found {
-		w.file = checkpoint{}
+	if w.file.Unrecorded > 0 {
+		w.untold = time.Now()
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/orderledger/orderledger/commands"
+	"github.com/orderledger/orderledger/commands/follow"
 	"github.com/orderledger/orderledger/domain"
 )
 
@@ -161,6 +162,9 @@ func (a *attempt) heard(id string, err error) {
 
 // ask asks Stripe for the act and records what it says.
 func (a *attempt) ask(ctx context.Context) error {
+	if !a.saga.cfg.Turn.Mine() { // it was held up, and another process may be at it
+		return follow.ErrTurnOver
+	}
 	verdict, err := a.call(ctx)
 	var no *commands.PaymentRefusal
 	switch {

@@ -1,15 +1,12 @@
 package saga_test
 
 import (
-	"context"
-	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/google/uuid"
 
-	"github.com/orderledger/orderledger/commands"
 	"github.com/orderledger/orderledger/commands/follow/turntest"
 	"github.com/orderledger/orderledger/commands/saga"
 	"github.com/orderledger/orderledger/commands/stripepay/stripesim"
@@ -81,47 +78,6 @@ func TestStandsByUntilItsTurn(t *testing.T) {
 			if o := w.order(id); o.RefundedAt == nil {
 				t.Errorf("%s is not refunded", id)
 			}
-		}
-	})
-}
-
-// slowCapture lets a capture begin only when it may.
-type slowCapture struct {
-	commands.Payments
-	may <-chan struct{}
-}
-
-func (p slowCapture) Capture(ctx context.Context, r commands.PaymentRequest) (commands.PaymentIntent, error) {
-	<-p.may
-	return p.Payments.Capture(context.WithoutCancel(ctx), r)
-}
-
-// A zombie was about to ask when it was held up, does not know that another took over, asks when all is done and records what it
-// hears: it changes nothing.
-func TestZombieDoesNoHarm(t *testing.T) {
-	inWorld(t, func(w *world) {
-		id := w.place(visa)
-		wakes := make(chan struct{})
-		zombie := w.start(func(c *saga.Config) { c.Payments = slowCapture{w.stripe, wakes} }) // it believes that it is its turn
-		defer zombie.stop()
-		w.do(id, domain.Capture{})
-		synctest.Wait()
-		turn := turntest.New()
-		turn.Give()
-		other := w.start(func(c *saga.Config) { c.Turn = turn })
-		defer other.stop()
-		other.settle()
-		if !w.order(id).Captured() {
-			t.Fatal("the other did not go on")
-		}
-		close(wakes)
-		synctest.Wait()
-		w.do(id, domain.Refund{Reason: "sent back"})
-		other.settle()
-		zombie.settle()
-		w.agree(id)
-		if _, names := w.events(id); !slices.Equal(names, []string{"Placed", "Accepted", "CaptureRequested", "PaymentCaptured", "RefundRequested", "Refunded"}) {
-			t.Errorf("%v", names)
 		}
 	})
 }

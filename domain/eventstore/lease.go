@@ -23,7 +23,8 @@ type Leaser interface {
 
 // LeaseRecord is what a store keeps of a lease.
 type LeaseRecord struct {
-	Revision uint64 // changes with every write; 0: there is no record
+	// Revision is another one with every write, and none comes again, even when somebody has deleted the record; 0: there is none.
+	Revision uint64
 	Value    []byte // at most MaxLeaseSize
 }
 

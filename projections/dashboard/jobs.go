@@ -265,7 +265,7 @@ func (b *dashboard) jobResults(w http.ResponseWriter, r *http.Request) error {
 	}
 	done := false
 	columns := []string{"order_number", "outcome", "code", "message", "tracking", "order_id"}
-	return b.table(w, "job-"+j.ID, columns, func() (rows [][]string, _ error) {
+	return b.table(r.Context(), w, "job-"+j.ID, columns, func() (rows [][]string, _ error) {
 		for i, one := range j.Results {
 			if done {
 				break

@@ -8,6 +8,7 @@ import (
 
 	"github.com/orderledger/orderledger/domain"
 	"github.com/orderledger/orderledger/domain/eventstore"
+	"github.com/orderledger/orderledger/domain/share"
 	"github.com/orderledger/orderledger/projections"
 	"github.com/orderledger/orderledger/projections/queryapi"
 )
@@ -95,6 +96,8 @@ func (b *dashboard) explain(err error) message {
 		return m
 	case errors.As(err, &refused):
 		return b.refusal(refused, says)
+	case errors.Is(err, share.ErrYours), errors.Is(err, share.ErrNone):
+		return b.explain(&refusal{http.StatusTooManyRequests, "Too many lists are being read."})
 	case errors.Is(err, queryapi.ErrForbidden):
 		return says(http.StatusForbidden, "Not allowed", "Your role does not allow this.",
 			"Ask somebody whose role does, or an administrator. Nothing was changed.")

@@ -13,6 +13,7 @@ type Turns struct {
 	mu      sync.Mutex
 	held    context.Context
 	end     context.CancelCauseFunc
+	expired bool
 	changed chan struct{}
 }
 
@@ -24,6 +25,7 @@ func (t *Turns) Give() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.held, t.end = context.WithCancelCause(context.Background())
+	t.expired = false
 	close(t.changed)
 	t.changed = make(chan struct{})
 }
@@ -36,11 +38,18 @@ func (t *Turns) Take() {
 	t.held = nil
 }
 
+// Expire makes the turn one that is over by the clock, while its context has not ended yet, which Take does.
+func (t *Turns) Expire() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.expired = true
+}
+
 // Mine implements follow.Turn.
 func (t *Turns) Mine() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.held != nil
+	return t.held != nil && !t.expired
 }
 
 // Wait implements follow.Turn.

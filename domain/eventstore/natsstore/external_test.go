@@ -56,6 +56,72 @@ func leaseOn(t *testing.T, servers []*natstest.Server, replicas int) {
 	}
 }
 
+// Who deletes a lease's bucket, or empties it, takes no process's ability to agree with the others: the bucket is made anew, and no
+// revision of the old one is one of the new one's.
+func TestLeaseIsLost(t *testing.T) {
+	c := ExternalConfig{URL: urls(natstest.StartCluster(t, 1)), Ledger: "shop", Replicas: 1}
+	open := func() *Store {
+		s := connectRig(t, c)
+		t.Cleanup(func() { mustClose(t, s) })
+		return s
+	}
+	write := func(s *Store, seen uint64, value string) uint64 {
+		t.Helper()
+		r, err := s.WriteLease(t.Context(), seen, []byte(value))
+		if err != nil {
+			t.Fatalf("write %s: %v", value, err)
+		}
+		return r
+	}
+	a, b := open(), open()
+	old := map[uint64]bool{}
+	seen := write(a, 0, "a")
+	for range 5 {
+		seen = write(a, seen, "a")
+		old[seen] = true
+	}
+	if _, err := b.ReadLease(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for name, lose := range map[string]func() error{
+		"deleted": func() error { return a.js.DeleteKeyValue(t.Context(), "shop-lease") },
+		"emptied": func() error {
+			kv, err := a.js.KeyValue(t.Context(), "shop-lease")
+			if err != nil {
+				return err
+			}
+			return kv.Delete(t.Context(), leaseKey)
+		},
+	} {
+		if err := lose(); err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range []*Store{a, b} {
+			if r, err := s.ReadLease(t.Context()); err != nil || r.Revision != 0 {
+				t.Errorf("%s: read %+v, %v", name, r, err)
+			}
+		}
+		var moved error
+		for range 3 { // the first may find no bucket
+			if _, moved = a.WriteLease(t.Context(), seen, []byte("late")); !errors.Is(moved, eventstore.ErrUnavailable) {
+				break
+			}
+		}
+		if !errors.Is(moved, eventstore.ErrLeaseMoved) {
+			t.Errorf("%s: the holder's renewal: %v", name, moved)
+		}
+		known := old
+		old = map[uint64]bool{}
+		seen = write(b, 0, "b")
+		for range 5 {
+			seen = write(b, seen, "b")
+			if old[seen] = true; known[seen] {
+				t.Errorf("%s: revision %d came again", name, seen)
+			}
+		}
+	}
+}
+
 var ledgers atomic.Int64
 
 // externalHarness opens a ledger of its own for each store, all on the same servers.
