@@ -276,21 +276,17 @@ func (h *Handler) seal(stream string, revision eventstore.Revision, prev string,
 func (h *Handler) sealAs(id uuid.UUID, stream string, revision eventstore.Revision, prev string, event domain.Event, r Request) (
 	eventstore.Event, eventstore.Envelope, error,
 ) {
-	e, err := h.codec.Encode(stream, event)
-	if err != nil {
-		return eventstore.Event{}, eventstore.Envelope{}, err
+	return h.appender().seal(id, stream, revision, event, r.envelope(prev))
+}
+
+func (h *Handler) appender() Appender { return Appender{Log: h.log, Codec: h.codec, Now: h.now} }
+
+// envelope is that of the event that a request makes.
+func (r Request) envelope(prev string) eventstore.Envelope {
+	return eventstore.Envelope{
+		Actor: r.Actor, CommandID: r.CommandID, RequestHash: r.RequestHash, CorrelationID: r.CorrelationID, CausationID: r.CausationID,
+		Prev: prev,
 	}
-	e.ID = id
-	correlation := r.CorrelationID
-	if correlation == "" {
-		correlation = r.CommandID.String()
-	}
-	env := eventstore.Envelope{
-		Schema: h.codec.Schema(event), OccurredAt: h.now().UTC().Truncate(time.Microsecond), Actor: r.Actor,
-		CommandID: r.CommandID, RequestHash: r.RequestHash, CorrelationID: correlation, CausationID: r.CausationID, Prev: prev,
-	}
-	e, env.Hash, err = eventstore.Seal(stream, revision, e, env)
-	return e, env, err
 }
 
 func (f *folded) evolve(r eventstore.Recorded, e domain.Event, env eventstore.Envelope) *folded {

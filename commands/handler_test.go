@@ -462,9 +462,9 @@ func TestAClaimIsWonOnce(t *testing.T) {
 	}
 }
 
-func TestOneCommandIDFromFiftyPlacesIsOneEvent(t *testing.T) {
-	log, shared := accepted(t)
-	request := at(2, ask(t, "ship", domain.Ship{Tracking: []domain.Tracking{{Carrier: "ups", Number: "1Z"}}}))
+// fromFiftyPlaces gives one request fifty times at once, half of them to one handler and each of the others to one of its own.
+func fromFiftyPlaces(t *testing.T, log eventstore.Store, shared *commands.Handler, request commands.Request) []commands.Result {
+	t.Helper()
 	results := make([]commands.Result, 50)
 	var wg sync.WaitGroup
 	for i := range results {
@@ -480,6 +480,13 @@ func TestOneCommandIDFromFiftyPlacesIsOneEvent(t *testing.T) {
 		})
 	}
 	wg.Wait()
+	return results
+}
+
+func TestOneCommandIDFromFiftyPlacesIsOneEvent(t *testing.T) {
+	log, shared := accepted(t)
+	request := at(2, ask(t, "ship", domain.Ship{Tracking: []domain.Tracking{{Carrier: "ups", Number: "1Z"}}}))
+	results := fromFiftyPlaces(t, log, shared, request)
 	if n := len(history(t, log, stream)); n != 3 {
 		t.Errorf("%d events, want 3", n)
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -20,6 +21,20 @@ func CommandID(actor, key string) uuid.UUID {
 // EventID is the id of the event that a command makes in a stream: a repeated append is recognised for ever.
 func EventID(command uuid.UUID, stream string) uuid.UUID {
 	return uuid.NewSHA1(command, []byte(stream))
+}
+
+// ShortIDLength is that of ShortID.
+const ShortIDLength = 16
+
+// ShortID is the id of what a command makes that is no order, such as a token: so asking again can't make two. It is hexadecimal.
+func ShortID(kind string, command uuid.UUID) string {
+	sum := sha256.Sum256(append([]byte("orderledger "+kind+"\n"), command[:]...))
+	return hex.EncodeToString(sum[:ShortIDLength/2])
+}
+
+// IsShortID says whether an id may be a ShortID.
+func IsShortID(id string) bool {
+	return len(id) == ShortIDLength && strings.Trim(id, "0123456789abcdef") == ""
 }
 
 // Hash identifies what was asked: SHA-256, in hex, over the verb, the order and the command's fields.

@@ -39,17 +39,13 @@ func (i Inbox) Receive(ctx context.Context, e PaymentEvent, via domain.Via) (boo
 		Livemode: e.Livemode, Created: e.Created.UTC(), SHA256: e.SHA256,
 	}
 	stream := eventstore.WebhookStream(e.ID)
-	sealed, _, err := i.Handler.seal(stream, 0, "", received, Request{
+	_, _, err := i.Handler.appender().Append(ctx, stream, eventstore.NoStream, received, eventstore.Envelope{
 		CommandID: uuid.NewSHA1(inboxNamespace, []byte(e.ID)), Actor: Stripe(via),
 	})
-	if err != nil {
-		return false, err
-	}
-	recorded, err := i.Handler.log.Append(ctx, stream, eventstore.NoStream, sealed)
 	if conflict := (*eventstore.ConflictError)(nil); errors.As(err, &conflict) {
 		return false, nil
 	}
-	return err == nil && recorded.Holds(sealed), err
+	return err == nil, err
 }
 
 // Handled records what came of an event that was received; recording it again changes nothing.
@@ -72,14 +68,11 @@ func (i Inbox) Handled(ctx context.Context, eventID, outcome string, order uuid.
 	if err != nil {
 		return err
 	}
-	sealed, _, err := i.Handler.seal(stream, 1, env.Hash, eventstore.StripeEventHandled{Outcome: outcome, OrderID: order}, Request{
+	handled := eventstore.StripeEventHandled{Outcome: outcome, OrderID: order}
+	_, _, err = i.Handler.appender().Append(ctx, stream, 0, handled, eventstore.Envelope{
 		CommandID: uuid.NewSHA1(inboxNamespace, []byte(eventID+" handled")), Actor: Stripe(domain.ViaSaga),
-		CorrelationID: env.CorrelationID, CausationID: last.ID,
+		CorrelationID: env.CorrelationID, CausationID: last.ID, Prev: env.Hash,
 	})
-	if err != nil {
-		return err
-	}
-	_, err = i.Handler.log.Append(ctx, stream, 0, sealed)
 	if conflict := (*eventstore.ConflictError)(nil); errors.As(err, &conflict) {
 		return nil // another process was faster
 	}

@@ -73,14 +73,10 @@ func (h *Handler) remember(ctx context.Context, f *folded, r Request) (Result, e
 // reserve keeps a key, or returns what it was kept for before.
 func (h *Handler) reserve(ctx context.Context, stream string, r Request, version int) (_ eventstore.KeyReserved, made bool, err error) {
 	want := eventstore.KeyReserved{OrderID: r.OrderID, RequestHash: r.RequestHash, Version: version}
-	sealed, _, err := h.seal(stream, 0, "", want, r)
-	if err != nil {
-		return eventstore.KeyReserved{}, false, err
-	}
-	recorded, err := h.log.Append(ctx, stream, eventstore.NoStream, sealed)
-	if conflict := (*eventstore.ConflictError)(nil); err == nil && recorded.Holds(sealed) {
+	_, _, err = h.appender().Append(ctx, stream, eventstore.NoStream, want, r.envelope(""))
+	if conflict := (*eventstore.ConflictError)(nil); err == nil {
 		return want, true, nil
-	} else if err != nil && !errors.As(err, &conflict) {
+	} else if !errors.As(err, &conflict) {
 		return eventstore.KeyReserved{}, false, err
 	}
 	kept, found, err := h.reserved(ctx, stream)

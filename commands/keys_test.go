@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"iter"
 	"reflect"
-	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -178,21 +177,7 @@ func TestAnEventCountsMoreThanAKey(t *testing.T) {
 func TestOneRequestThatChangesNothingFromFiftyPlaces(t *testing.T) {
 	log, shared := shipped(t)
 	request := ask(t, "U1", domain.Unarchive{})
-	results := make([]commands.Result, 50)
-	var wg sync.WaitGroup
-	for i := range results {
-		h := shared
-		if i%2 == 1 {
-			h = handler(log)
-		}
-		wg.Go(func() {
-			var err error
-			if results[i], err = h.Handle(context.Background(), request); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	wg.Wait()
+	results := fromFiftyPlaces(t, log, shared, request)
 	firsts := 0
 	for _, res := range results {
 		if !res.Replayed {

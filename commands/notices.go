@@ -125,14 +125,7 @@ func (n Notices) tail(ctx context.Context, stream string, commands ...uuid.UUID)
 }
 
 func (n Notices) append(ctx context.Context, stream string, after noticeTail, e domain.Event, r Request) (eventstore.Recorded, error) {
-	sealed, _, err := n.Handler.seal(stream, after.revision+1, after.hash, e, r)
-	if err != nil {
-		return eventstore.Recorded{}, err
-	}
-	recorded, err := n.Handler.log.Append(ctx, stream, after.revision, sealed)
-	if err == nil && !recorded.Holds(sealed) { // an earlier append of this command, whose answer was lost
-		err = &eventstore.ConflictError{Stream: stream, Expected: after.revision, Actual: recorded.Revision}
-	}
+	recorded, _, err := n.Handler.appender().Append(ctx, stream, after.revision, e, r.envelope(after.hash))
 	return recorded, err
 }
 

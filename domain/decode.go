@@ -53,6 +53,9 @@ func malformed(err error) error {
 	}
 }
 
+// pointer writes a name as a part of a JSON pointer.
+var pointer = strings.NewReplacer("~", "~0", "/", "~1")
+
 type walker struct {
 	d *json.Decoder
 	c checker
@@ -105,7 +108,7 @@ func (w *walker) object(t reflect.Type, at string, depth int) error {
 			return err
 		}
 		name := key.(string)
-		field := at + "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(clip(name))
+		field := at + "/" + pointer.Replace(clip(name))
 		ft, known := fields[name]
 		switch {
 		case HoldsCardNumber(name):

@@ -9,7 +9,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// Intake is an order as a store hands it over: the JSON of API.md's "Order intake". Amounts are minor units of Currency.
+// Intake is an order as a store hands it over, in JSON. Amounts are minor units of Currency.
 type Intake struct {
 	OrderNumber     string    `json:"order_number" doc:"The store's number, unique within the manufacturer" maxLength:"64"`
 	PlacedAt        time.Time `json:"placed_at" doc:"When the store says that the order was placed"`

@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
 	"pgregory.net/rapid"
 
 	"github.com/orderledger/orderledger/domain"
@@ -88,7 +87,7 @@ func (l *life) do(t *rapid.T, c domain.Command) {
 	if l.order.Version != before.Version+1 {
 		t.Fatalf("version %d after %d", l.order.Version, before.Version)
 	}
-	if wrong := l.books.enter(e, s.ID); wrong != "" {
+	if wrong := l.books.enter(e); wrong != "" {
 		t.Fatalf("%s made %s %+v: %s", c.CommandName(), e.EventType(), e, wrong)
 	}
 	if wrong := l.books.agree(l.order); wrong != "" {
@@ -150,7 +149,7 @@ type books struct {
 }
 
 // enter books an event; it says what is wrong when the event moves money that isn't there.
-func (b *books) enter(e domain.Event, id uuid.UUID) string {
+func (b *books) enter(e domain.Event) string {
 	switch e := e.(type) {
 	case domain.Placed:
 		b.method, b.total, b.intent = e.Method, e.Total, e.Authorization.PaymentIntent

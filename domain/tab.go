@@ -140,7 +140,8 @@ const (
 	BadgeNotificationFailed    Badge = "notification_failed"
 )
 
-// Badges lists all badges in the order of API.md. Two of them come with the clock (TimedBadges), the others with events.
+// Badges lists all badges, in the order in which they are shown. AuthorizationExpiring and ConfirmationDue come with the clock, the
+// others with events.
 var Badges = []Badge{
 	BadgeCaptureFailed, BadgeAuthorizationExpiring, BadgeAuthorizationExpired, BadgeConfirmationDue, BadgeConfirmationMissed,
 	BadgeEntryOwed, BadgeReversalOwed, BadgeRefundPending, BadgeRefundFailed, BadgeCancelFailed, BadgeDisputed, BadgeParked,
@@ -158,6 +159,14 @@ func (o Order) AwaitsCapture() bool {
 // AwaitsConfirmation says whether the manufacturer's clock runs.
 func (o Order) AwaitsConfirmation() bool {
 	return o.AcceptedAt == nil && o.CancelledAt == nil && !o.ConfirmationMissed
+}
+
+// Due is until when the order is to be accepted, which may be over; the zero time when that is not awaited.
+func (o Order) Due() time.Time {
+	if o.AcceptedAt != nil || o.CancelledAt != nil {
+		return time.Time{}
+	}
+	return o.Confirm.By
 }
 
 // ConfirmedLate says whether the order was accepted when its time for that was over.

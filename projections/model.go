@@ -42,7 +42,7 @@ const (
 	MaxNamed     = 100 // orders that Reader.Named returns
 )
 
-// SortColumns are the columns that a list can be sorted by: all that it shows.
+// SortColumns are the columns that a list can be sorted by: all that it shows. By confirm_by, what is to be accepted stands first.
 var SortColumns = []string{"order_number", "customer", "placed_at", "manufacturer", "total", "payment", "status", "confirm_by"}
 
 // Fits says whether an order is one of those that the query selects at an instant, but for its Text: words are the index's.
@@ -57,6 +57,14 @@ func (q Query) Fits(o domain.Order, now time.Time) bool {
 }
 
 func anyOf[T comparable](wanted []T, v T) bool { return len(wanted) == 0 || slices.Contains(wanted, v) }
+
+// History is what a read model knows of an order: all that the log holds of it up to Position, and no more. An order that is not
+// there has a zero Order, and no events.
+type History struct {
+	Order    domain.Order
+	Events   []eventstore.Recorded // of the order's stream and its notices'
+	Position eventstore.Position
+}
 
 // Page is one page of a list. Next is empty on the last one. Count is how many orders the whole list has, or Uncounted where that
 // could only be known by counting them.
@@ -138,6 +146,7 @@ type Job struct {
 	Planned int // how many of them are named
 	Done    int // how many were dealt with
 	Failed  int // of these, were refused or failed
+	Asked   int // of these, wait for Stripe's answer
 	Ended   bool
 	RetryOf string
 	Made    time.Time
@@ -147,6 +156,7 @@ type Job struct {
 type JobQuery struct {
 	Maker string // empty: of all
 	Open  bool   // only those that are not over
+	Asked bool   // only those of which Stripe has still to answer something
 	Limit int    // 1 to MaxLimit; zero: DefaultLimit
 }
 
@@ -186,8 +196,8 @@ func BadQuery(parameter, format string, args ...any) error {
 // order_not_found, or a fault of the database.
 type Reader interface {
 	List(ctx context.Context, q Query) (Page, error)
-	// Named returns the orders that a text names in whole, whatever its case: by id, order number, tracking number, e-mail address,
-	// or an id of Stripe's (PaymentIntent, charge, refund); the latest to arrive first, at most MaxNamed.
+	// Named returns the orders that a text names in whole, whatever its case and with a # before it, too: by id, order number, tracking
+	// number, e-mail address, or an id of Stripe's (PaymentIntent, charge, refund); the latest to arrive first, at most MaxNamed.
 	Named(ctx context.Context, text string) ([]domain.Order, error)
 	// Choices says what the orders can be filtered by.
 	Choices(ctx context.Context) (Choices, error)
@@ -200,6 +210,8 @@ type Reader interface {
 	Recorded(ctx context.Context, q RecordedQuery) (RecordedPage, error)
 	Counts(ctx context.Context) (Counts, error)
 	Order(ctx context.Context, id uuid.UUID) (domain.Order, error)
+	// History is an order with its events and its notices', oldest first, at most limit of both together.
+	History(ctx context.Context, id uuid.UUID, limit int) (History, error)
 	Tokens(ctx context.Context) ([]Token, error)
 	Jobs(ctx context.Context, q JobQuery) ([]Job, error)
 	// Views are an actor's saved lists.

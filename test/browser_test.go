@@ -120,7 +120,7 @@ func TestClerkWithoutJavaScript(t *testing.T) {
 	c.Reads("table.orders td.status", "Un-reviewed")
 	c.Reads("table.orders td.open a", "Review")
 	c.Follow("table.orders td.open a")
-	c.Reads("h1", "Order C-1 Placed")
+	c.Reads("h1", "Order C-1 Un-reviewed")
 	c.Reads("main", "ada@example.com")
 	c.Follow(act("accept"))
 	c.Reads(".said.done", "The order is accepted.")

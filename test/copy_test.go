@@ -10,6 +10,7 @@ import (
 	"github.com/orderledger/orderledger/cmd/app"
 	"github.com/orderledger/orderledger/domain"
 	"github.com/orderledger/orderledger/domain/eventstore"
+	"github.com/orderledger/orderledger/domain/eventstore/memstore"
 	"github.com/orderledger/orderledger/domain/eventstore/natsstore/natstest"
 	"github.com/orderledger/orderledger/projections/audit"
 	"github.com/orderledger/orderledger/projections/logcopy"
@@ -19,8 +20,9 @@ import (
 
 // movedTo are the stores that a ledger is moved to: each is how it is served from there.
 var movedTo = map[string]func(*testing.T) app.Config{
-	"another folder": func(t *testing.T) app.Config { return testenv.Config(t, "nats") },
-	"a NATS server":  func(t *testing.T) app.Config { return testenv.Config(t, natstest.Start(t).URL) },
+	"another folder":  func(t *testing.T) app.Config { return testenv.Config(t, "nats") },
+	"a NATS server":   func(t *testing.T) app.Config { return testenv.Config(t, natstest.Start(t).URL) },
+	"an EventStoreDB": func(t *testing.T) app.Config { return testenv.Config(t, esdbURL(t)) },
 }
 
 // lived is the folder of a stopped ledger with orders that ended in every tab.
@@ -90,7 +92,7 @@ func TestALedgerIsMoved(t *testing.T) {
 			if err != nil || !reflect.DeepEqual(got, want) {
 				t.Errorf("the copy: %+v, %v; the source: %+v", got, err, want)
 			}
-			counts := rowForRow(t, config, target)
+			counts := rowForRow(t, config, atSourcesPositions(t, target))
 			closeLog(t, target)
 
 			l := testenv.Start(t, moved, app.Hooks{})
@@ -107,6 +109,24 @@ func TestALedgerIsMoved(t *testing.T) {
 		})
 	}
 	closeLog(t, source)
+}
+
+// atSourcesPositions is a log whose positions are those that the read models of the source know: of one on EventStoreDB, whose are its
+// own, a copy.
+func atSourcesPositions(t *testing.T, log eventstore.Store) eventstore.Store {
+	t.Helper()
+	st, err := log.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if st.Backend != "eventstoredb" {
+		return log
+	}
+	back := memstore.New()
+	if _, err := logcopy.Copy(t.Context(), log, back, logcopy.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	return back
 }
 
 // onAccount is the i-th order, on account.

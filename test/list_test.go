@@ -61,16 +61,25 @@ func sampleOrder(i int) domain.Intake {
 // place brings more orders in and waits until the pages show them.
 func (o *office) place(n int) {
 	o.t.Helper()
-	var lines [][]byte
+	var more []domain.Intake
 	for range n {
-		in := sampleOrder(len(o.orders) + 1)
+		more = append(more, sampleOrder(len(o.orders)+len(more)+1))
+	}
+	o.bring(more...)
+}
+
+// bring is place, with orders of the test's own.
+func (o *office) bring(orders ...domain.Intake) {
+	o.t.Helper()
+	var lines [][]byte
+	for _, in := range orders {
 		line, err := json.Marshal(in)
 		if err != nil {
 			o.t.Fatal(err)
 		}
 		o.orders, lines = append(o.orders, in), append(lines, line)
 	}
-	if n > 0 {
+	if len(lines) > 0 {
 		_, _, position := importOrders(o.t, o.api, lines, fmt.Sprintf("import-%d", len(o.orders)))
 		o.api.Tabs(o.t, position)
 	}
@@ -119,6 +128,13 @@ func TestAListIsItsAddress(t *testing.T) {
 	if got := o.numbers(); got != "C-2 C-4" {
 		t.Errorf("accepted: %s", got)
 	}
+	// By Due, what needs not be accepted any more comes last, as the column shows it.
+	o.Open("/orders?tab=new&sort=order_number")
+	o.Follow(".orders th.confirm_by a")
+	due := browser.Eval[string](o.Page, `[...document.querySelectorAll('td.confirm_by')].map(e => e.textContent === '–' ? '–' : 'by').join(' ')`)
+	if got := o.numbers(); !strings.HasSuffix(got, "C-2 C-4") || due != strings.Repeat("by ", 10)+"– –" {
+		t.Errorf("sorted by due: %s, %s", got, due)
+	}
 	o.Open("/orders?tab=new")
 	o.Click("#filters summary")
 	o.Click(`#filters input[name="manufacturer"][value="contoso"]`)
@@ -151,9 +167,34 @@ func TestAListIsItsAddress(t *testing.T) {
 			t.Errorf("%s: status %d", bad, status)
 		}
 	}
+	o.Open("/orders?tab=all&status=placed&status=accepted")
+	o.Reads(".chips", "Status: Un-reviewed Take this filter away Status: Accepted")
+	// What can't be answered is named as the form names it, and what was typed is still there to be corrected.
+	for field, tt := range map[string]struct{ typed, says string }{
+		"total_from":  {"many", "Total from must be an amount such as 12.50"},
+		"total_to":    {"1.005", "Total to must be an amount such as 12.50"},
+		"placed_from": {"yesterday", "Placed from must be a date such as 1996-07-04."},
+	} {
+		if status := o.Open("/orders?tab=new&manufacturer=contoso&" + field + "=" + tt.typed); status != http.StatusBadRequest {
+			t.Errorf("%s: %d", field, status)
+		}
+		o.Reads("main [role=alert]", tt.says)
+		if got := o.Value(`#filters[open] input[name="` + field + `"][aria-invalid="true"]`); got != tt.typed {
+			t.Errorf("%s: %q is left of %q", field, got, tt.typed)
+		}
+		if o.Count(`#filters input[value="contoso"]:checked`) != 1 || o.Count(".empty") != 0 {
+			t.Errorf("%s: the other filters are lost", field)
+		}
+	}
+	o.Open("/orders?tab=new&total_from=20&total_to=1")
+	o.Reads("main [role=alert]", "Total to must not be less than 20.")
+	o.Open("/orders?tab=new&total_from=many")
+	browser.Eval[string](o.Page, `document.querySelector('#filters input[name="total_from"]').value = '80'`)
+	o.Follow(`#filters button.primary`)
+	o.Reads(".chips", "Total from: 80")
 	// The search leads straight to the order, or lists what it finds.
 	for _, tt := range []struct{ text, want string }{
-		{"C-7", "Order C-7"}, {"p8@example.com", "Order C-8"}, {"person 5", "Orders found 1"}, {"Example", "Orders found 12"}, {"nobody", "Orders found 0"},
+		{"C-7", "Order C-7"}, {"#C-7", "Order C-7"}, {"  # c-7\u00a0", "Order C-7"}, {"p8@example.com", "Order C-8"}, {"person 5", "Orders found 1"}, {"Example", "Orders found 12"}, {"nobody", "Orders found 0"},
 	} {
 		o.Open("/orders?tab=paid")
 		o.Fill("#q", tt.text)

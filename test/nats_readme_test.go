@@ -67,7 +67,7 @@ func TestReadmeOnNATS(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, section, _ := strings.Cut(string(readme), "\n## NATS\n")
-	l, _, url := serveWithNATS(t, nil)
+	l, _, url := serveWithNATS(t)
 	nc := connectNATS(t, url)
 	by := natsClient{t: t, nc: nc, ledger: "orderledger"}
 	id := by.importCard(0)
@@ -108,7 +108,7 @@ func TestReadmeOnNATS(t *testing.T) {
 
 // Every command on orders, and every query of the tabs, that HTTP has is there on NATS.
 func TestEveryCommandIsOnNATS(t *testing.T) {
-	l, _, url := serveWithNATS(t, nil)
+	l, _, url := serveWithNATS(t)
 	a, err := (testenv.Client{URL: l.URL}).Call(t.Context(), http.MethodGet, "/openapi.json", "", nil)
 	if err != nil {
 		t.Fatal(err)

@@ -101,13 +101,10 @@ func makeToken(t *testing.T, api testenv.Client, name, role string) string {
 }
 
 // serveWithNATS starts a ledger that NATS clients on loopback can reach.
-func serveWithNATS(t *testing.T, change func(*app.Config)) (l *testenv.Ledger, c app.Config, url string) {
+func serveWithNATS(t *testing.T) (l *testenv.Ledger, c app.Config, url string) {
 	t.Helper()
 	c = testenv.Config(t, "nats")
 	c.NATSListen = freeAddress(t)
-	if change != nil {
-		change(&c)
-	}
 	return testenv.Start(t, c, app.Hooks{}), c, "nats://" + c.NATSListen
 }
 
@@ -147,7 +144,7 @@ func (c natsClient) importCard(i int) string {
 
 // One order's life by requests on NATS, beside HTTP: the same rules, the same answers, the same keys.
 func TestCommandsOnNATS(t *testing.T) {
-	l, _, url := serveWithNATS(t, nil)
+	l, _, url := serveWithNATS(t)
 	api := testenv.Client{URL: l.URL}
 	c := natsClient{t: t, nc: connectNATS(t, url), ledger: "orderledger"}
 
@@ -226,7 +223,7 @@ func TestCommandsOnNATS(t *testing.T) {
 
 // Who may what is what it is on HTTP, whether the token comes with the connection or with the request.
 func TestRolesOnNATS(t *testing.T) {
-	l, c, url := serveWithNATS(t, nil)
+	l, c, url := serveWithNATS(t)
 	api := testenv.Client{URL: l.URL}
 	tokens := map[string]string{}
 	for _, role := range []string{"viewer", "clerk", "manager", "store"} {
@@ -429,18 +426,18 @@ func TestTwoProcessesOnNATS(t *testing.T) {
 	if total != 2*notes {
 		t.Errorf("%d requests were answered, want %d", total, 2*notes)
 	}
-	checkPublic(t, nc, "orderledger", 1+notes)
+	checkPublic(t, nc, 1+notes)
 
 	// One leaves; the other goes on.
 	ledgers[0].Stop()
 	if a := c.ask("notes", order+`,"text":"alone"}`, "Idempotency-Key", "alone"); a.code != "" {
 		t.Errorf("%s", a.msg.Data)
 	}
-	checkPublic(t, nc, "orderledger", 2+notes)
+	checkPublic(t, nc, 2+notes)
 }
 
 // checkPublic waits until the public stream holds so many events, and checks that it holds each once and in order.
-func checkPublic(t *testing.T, nc *nats.Conn, ledger string, want int) {
+func checkPublic(t *testing.T, nc *nats.Conn, want int) {
 	t.Helper()
 	js, err := jetstream.New(nc)
 	if err != nil {
@@ -448,7 +445,7 @@ func checkPublic(t *testing.T, nc *nats.Conn, ledger string, want int) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), natsPatience)
 	defer cancel()
-	s, err := js.Stream(ctx, ledger+"-public")
+	s, err := js.Stream(ctx, "orderledger-public")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -520,12 +517,12 @@ func TestLogAwayOnNATS(t *testing.T) {
 
 // Public events of the embedded server can be heard live and read back by guests who may read, and go on after a restart.
 func TestPublicEventsForGuests(t *testing.T) {
-	l, c, url := serveWithNATS(t, nil)
+	l, c, url := serveWithNATS(t)
 	nc := connectNATS(t, url)
 	by := natsClient{t: t, nc: nc, ledger: "orderledger"}
 	id := by.ask("place", intake(t, 0), "Idempotency-Key", "p").order.ID.String()
 	by.ask("accept", `{"order_id":"`+id+`"}`, "Idempotency-Key", "a")
-	checkPublic(t, nc, "orderledger", 2)
+	checkPublic(t, nc, 2)
 	l.Stop()
 	testenv.Start(t, c, app.Hooks{})
 	by.nc = connectNATS(t, url)
@@ -537,25 +534,21 @@ func TestPublicEventsForGuests(t *testing.T) {
 	if m, err := live.NextMsg(natsPatience); err != nil || m.Subject != "orderledger.public.NoteAdded" {
 		t.Errorf("%v, %v", m, err)
 	}
-	checkPublic(t, by.nc, "orderledger", 3)
+	checkPublic(t, by.nc, 3)
 }
 
 // Where strangers can reach the door, somebody must be known by a token.
 func TestOpenDoorWantsAToken(t *testing.T) {
 	c := testenv.Config(t, "nats")
 	c.NATSListen = "0.0.0.0:0"
-	a, err := app.New(t.Context(), c, t.Output(), app.Hooks{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := a.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "0.0.0.0:0") || !strings.Contains(err.Error(), "orderledger token create") {
+	if _, err := app.New(t.Context(), c, t.Output(), app.Hooks{}); err == nil || !strings.Contains(err.Error(), "0.0.0.0:0") || !strings.Contains(err.Error(), "orderledger token create") {
 		t.Errorf("%v", err)
 	}
 }
 
 // Nobody may do anything with a token that was revoked, though the connection that it was shown on is open.
 func TestRevokedTokenOnNATS(t *testing.T) {
-	l, _, url := serveWithNATS(t, nil)
+	l, _, url := serveWithNATS(t)
 	api := testenv.Client{URL: l.URL}
 	by := natsClient{t: t, nc: connectNATS(t, url, nats.Token(makeToken(t, api, "anna", "clerk"))), ledger: "orderledger"}
 	if a := by.ask("tabs", ""); a.code != "" {

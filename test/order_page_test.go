@@ -326,7 +326,7 @@ func TestOrderByKeyboard(t *testing.T) {
 	c.Await("location.search == '?version=3'")
 	c.Await("document.activeElement.id == 'scrub-range'")
 	c.Press(kb.Home)
-	c.await("h1", "Placed")
+	c.await("h1", "Un-reviewed")
 	c.await("#scrub", "as it stood after event 1 of 4: Order placed")
 	if n := c.Count(".acts, form[method=post]:not([action='/settings'])"); n != 0 {
 		t.Errorf("%d things can be done in the past", n)

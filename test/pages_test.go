@@ -235,3 +235,27 @@ func TestPagesFollowTheirReader(t *testing.T) {
 	p.Press("\r")
 	p.Await("document.activeElement.id == 'main'")
 }
+
+// What the other tests look for is found where it is: a page that scrolls sideways, and controls that nobody can press.
+func TestPagesThatAreLaidOutWronglyAreFound(t *testing.T) {
+	s := newSite(t, nil)
+	p := browser.Open(t, s.URL)
+	p.Size(390, 844)
+	for _, tt := range []struct{ html, finds string }{
+		{`<p>Nothing is wrong here: <button>One</button> <button>Two</button></p>`, ""},
+		{`<p data-css="width: 500px">Wide</p>`, "too wide"},
+		{`<button data-css="position: relative; left: -40px">Half</button>`, "cut off"},
+		{`<div data-css="width: 60px; overflow: hidden"><button data-css="width: 200px">Half</button></div>`, "cut off"},
+		{`<div class="scroll" data-css="width: 60px"><button data-css="width: 200px">Can be scrolled to</button></div>`, ""},
+		{`<button>One</button><button data-css="margin-left: -2em">Two</button>`, "on one another"},
+		{`<table class="orders"><tr><td class="order_number"><a href="/">1</a></td></tr></table>`, ""},
+	} {
+		p.Open("/parked")
+		browser.Eval[string](p, fmt.Sprintf(`const main = document.querySelector('main');
+			main.innerHTML = %q;
+			main.querySelectorAll('[data-css]').forEach(e => { e.style.cssText = e.dataset.css; }); ''`, tt.html))
+		if got := strings.Join(p.LaidOut(), "; "); (got == "") != (tt.finds == "") || !strings.Contains(got, tt.finds) {
+			t.Errorf("%s: found %q, want %q", tt.html, got, tt.finds)
+		}
+	}
+}

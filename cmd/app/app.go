@@ -18,6 +18,7 @@ import (
 	"github.com/orderledger/orderledger/commands"
 	"github.com/orderledger/orderledger/commands/access"
 	"github.com/orderledger/orderledger/commands/access/signin"
+	"github.com/orderledger/orderledger/commands/commandapi"
 	"github.com/orderledger/orderledger/commands/follow"
 	"github.com/orderledger/orderledger/commands/lease"
 	"github.com/orderledger/orderledger/commands/manufacturer"
@@ -56,6 +57,7 @@ type App struct {
 	stripe    stripeLink
 	tokens    *access.Tokens
 	model     *tabs.DB
+	reader    projections.Reader // of the model, for those who ask from outside
 	projector *projections.Projector
 	saga      *saga.Saga
 	webhooks  webhookLink
@@ -63,8 +65,10 @@ type App struct {
 	telling   telling
 	nats      natsLink
 	lease     *lease.Lease
+	room      room
 	live      *dashboard.Live
 	sessions  *signin.Sessions
+	watch     *commandapi.Watch
 	listener  net.Listener
 	server    *http.Server
 	serving   chan struct{}
@@ -83,7 +87,12 @@ func New(ctx context.Context, c Config, out io.Writer, hooks Hooks) (_ *App, err
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	a := &App{config: c, log: NewLogger(c, out), now: time.Now, serving: make(chan struct{}), fatal: make(chan error, 1)}
+	if err := c.refuseStrangers(); err != nil {
+		return nil, err
+	}
+	a := &App{
+		config: c, log: NewLogger(c, out), now: time.Now, watch: commandapi.NewWatch(), serving: make(chan struct{}), fatal: make(chan error, 1),
+	}
 	a.background, a.stopBackground = context.WithCancel(context.WithoutCancel(ctx))
 	defer func() {
 		if err != nil {
@@ -96,12 +105,16 @@ func New(ctx context.Context, c Config, out io.Writer, hooks Hooks) (_ *App, err
 	if err := a.openData(); err != nil {
 		return nil, err
 	}
+	if err := canListen(ctx, c.Listen); err != nil {
+		return nil, err
+	}
 	if err := os.MkdirAll(filepath.Join(c.Data, "saga"), 0o700); err != nil {
 		return nil, fmt.Errorf("--data: %w", err)
 	}
 	if err := a.openLog(ctx, hooks); err != nil {
 		return nil, err
 	}
+	a.openRoom()
 	payments, err := a.openPayments(ctx, hooks)
 	if err != nil {
 		return nil, err
@@ -115,6 +128,7 @@ func New(ctx context.Context, c Config, out io.Writer, hooks Hooks) (_ *App, err
 		Calendars: c.Manufacturers.Calendars(), Calendar: c.Manufacturers.Of(manufacturer.Default).Calendar,
 	}
 	a.tokens = access.New(a.store, a.codec, a.now)
+	a.tokens.AfterRevocation(a.watch.Look)
 	a.nats.doorkeeper.Store(a.tokens)
 	if err := a.openWebhooks(); err != nil {
 		return nil, err
@@ -178,7 +192,7 @@ func (a *App) openReadModel() error {
 		return fmt.Errorf("read model: %w", err)
 	}
 	a.onClose(func() { closeLogged(a.log, "read model", model.Close) })
-	a.model = model
+	a.model, a.reader = model, projections.Fairly(model)
 	a.projector = projections.NewProjector("tabs", a.store, model)
 	return nil
 }
@@ -212,11 +226,16 @@ func (a *App) WaitFor(ctx context.Context, position eventstore.Position) error {
 // the projector stop, and everything is closed. The error is nil after a clean stop.
 func (a *App) Run(ctx context.Context) error {
 	defer a.close()
+	defer a.parts.Wait()
+	defer a.stopBackground()
+	a.parts.Go(func() { a.part(a.background, "projections", a.projector.Run) })
+	if err := a.mayListen(ctx); err != nil { // before anything is written, or another process kept from acting
+		return err
+	}
 	if err := a.beginNotify(ctx); err != nil {
 		return err
 	}
 	defer a.beginLease(ctx)()
-	a.parts.Go(func() { a.part(a.background, "projections", a.projector.Run) })
 	a.parts.Go(func() { a.part(a.background, "live pages", a.live.Run) })
 	a.act("saga", a.saga.Run)
 	a.act("notify", a.telling.runner.Run)
@@ -231,13 +250,10 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	serving := make(chan error, 1)
 	served := false
-	err := a.mayListen(ctx)
-	if err == nil {
-		err = a.startNATS()
-	}
+	err := a.startNATS()
 	if err == nil {
 		served = true
-		go func() { serving <- a.server.Serve(a.listener) }()
+		go func() { serving <- a.server.Serve(boundedBy(a.listener, maxConnections)) }()
 		close(a.serving)
 		a.log.Info("the ledger is open", "url", a.URL(), "store", PublicStore(a.config.Store), "durability", a.config.Durability, "stripe", a.config.Stripe)
 		select {
@@ -272,35 +288,6 @@ func (a *App) part(ctx context.Context, name string, run func(context.Context) e
 	if err := run(ctx); err != nil && ctx.Err() == nil {
 		a.log.Error("stopped; the ledger is not ready", "part", name, "error", err)
 	}
-}
-
-// mayListen refuses an address that strangers can reach while there is no token to know anybody by.
-func (a *App) mayListen(ctx context.Context) error {
-	address := a.config.Listen
-	if loopback(address) && a.config.NATSListen != "" {
-		address = a.config.NATSListen
-	}
-	if loopback(address) && !a.config.NoAnonymous {
-		return nil
-	}
-	head, err := a.store.Head(ctx)
-	if err != nil {
-		return err
-	}
-	if err := a.projector.WaitFor(ctx, head); err != nil {
-		return err
-	}
-	list, err := a.model.Tokens(ctx)
-	if err != nil {
-		return err
-	}
-	for _, t := range list {
-		if t.Revoked == nil {
-			return nil
-		}
-	}
-	return fmt.Errorf("there is no API token, so nobody could be let in on %s: make one first, with the ledger stopped: "+
-		"orderledger token create --data %s --name NAME --role admin", address, a.config.Data)
 }
 
 func (a *App) onClose(f func()) { a.closers = append(a.closers, f) }

@@ -111,13 +111,13 @@ func (c Config) Validate() error {
 	if !ledgerName.MatchString(c.Ledger) {
 		errs = append(errs, fmt.Errorf("--ledger %q: use 1 to 64 letters, digits, dashes and underscores", c.Ledger))
 	}
-	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
+	if !hostPort(c.Listen) {
 		errs = append(errs, fmt.Errorf("--listen %q: use HOST:PORT", c.Listen))
 	}
 	if c.NATSListen != "" && c.Store != "nats" {
 		errs = append(errs, errors.New("--nats-listen: only the embedded store (--store nats) can let NATS clients in"))
 	}
-	if _, _, err := net.SplitHostPort(c.NATSListen); c.NATSListen != "" && err != nil {
+	if c.NATSListen != "" && !hostPort(c.NATSListen) {
 		errs = append(errs, fmt.Errorf("--nats-listen %q: use HOST:PORT", c.NATSListen))
 	}
 	if len(c.NATSRoles) > 0 && !external(c.Store) {
@@ -131,6 +131,9 @@ func (c Config) Validate() error {
 			errs = append(errs, fmt.Errorf("%s.%s: %q is no role; use viewer, clerk, manager, auditor, store or admin", NATSRolesKey, account, role))
 		}
 	}
+	if c.Durability == string(eventstore.Strict) && c.Store != "nats" {
+		errs = append(errs, fmt.Errorf("--durability strict: only the embedded store (--store nats) knows it; what %s keeps is as durable as that store is set up to be", PublicStore(c.Store)))
+	}
 	errs = append(errs, c.validateNATS()...)
 	oneOf("durability", c.Durability, string(eventstore.Group), string(eventstore.Strict))
 	oneOf("stripe", c.Stripe, "sandbox", "test", "live")
@@ -138,6 +141,9 @@ func (c Config) Validate() error {
 	oneOf("log-format", c.LogFormat, "text", "json")
 	if c.Stripe != "sandbox" && c.StripeKey == "" {
 		errs = append(errs, fmt.Errorf("--stripe %s: name the file that holds the key with --stripe-key-file", c.Stripe))
+	}
+	if c.Stripe != "sandbox" && c.SandboxURL != "" {
+		errs = append(errs, fmt.Errorf("--sandbox-url: only for --stripe sandbox, not %s", c.Stripe))
 	}
 	if c.Stripe == "sandbox" && c.StripeKey != "" {
 		errs = append(errs, errors.New("--stripe-key-file: the sandbox needs no key; say --stripe test or --stripe live"))
@@ -147,21 +153,35 @@ func (c Config) Validate() error {
 			errs = append(errs, fmt.Errorf("%s.%s: name the server with nats-url; the log's own (--store %s) is no external NATS", manufacturer.Key, name, PublicStore(c.Store)))
 		}
 	}
-	if c.RateLimit <= 0 {
-		errs = append(errs, errors.New("--rate-limit: must be above zero"))
-	}
+	errs = append(errs, checkRate("rate-limit", c.RateLimit))
 	if c.SessionLife < time.Minute || c.SessionLife > 30*24*time.Hour {
 		errs = append(errs, fmt.Errorf("--session-life %s: use one minute to 720h", c.SessionLife))
 	}
 	return errors.Join(append(errs, c.Mail.validate(), c.OIDC.validate())...)
 }
 
+// maxRate bounds what is a rate: above it there is none.
+const maxRate = 1e6
+
+func checkRate(flag string, rate float64) error {
+	if rate > 0 && rate <= maxRate { // NaN is neither
+		return nil
+	}
+	return fmt.Errorf("--%s %v: use a number above 0, at most %.0f", flag, rate, maxRate)
+}
+
 // validateNATS looks at what says how to reach an external NATS, and what to keep there.
 func (c Config) validateNATS() (errs []error) {
-	if c.Replicas < 0 || c.Replicas > 5 {
+	if !slices.Contains([]int{0, 1, 3, 5}, c.Replicas) {
 		errs = append(errs, fmt.Errorf("--replicas %d: use 1, 3 or 5", c.Replicas))
 	}
+	if c.PublicCustomerData && (!c.PublicEvents || (!external(c.Store) && c.NATSListen == "")) {
+		errs = append(errs, errors.New("--public-customer-data: events are published only with --public-events, and only in an external NATS or with --nats-listen"))
+	}
 	if !external(c.Store) {
+		if c.Replicas != 0 {
+			errs = append(errs, fmt.Errorf("--replicas %d: only an external NATS (--store nats://HOST:PORT) has replicas that the ledger chooses", c.Replicas))
+		}
 		if c.NATS != (NATS{}) {
 			errs = append(errs, errors.New("--nats-…-file: only an external NATS (--store nats://HOST:PORT) needs it"))
 		}
@@ -201,6 +221,16 @@ func PublicStore(store string) string {
 	rest = rest[strings.LastIndexByte(rest, '@')+1:]
 	rest, _, _ = strings.Cut(rest, "?")
 	return scheme + "://" + rest
+}
+
+// hostPort says whether an address can be listened on, as far as its form tells.
+func hostPort(address string) bool {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil || port == "" {
+		return false
+	}
+	_, err = net.LookupPort("tcp", port)
+	return err == nil
 }
 
 // Public says whether others than this machine can reach the address.

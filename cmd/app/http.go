@@ -2,18 +2,14 @@ package app
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/orderledger/orderledger/commands/client"
 	"github.com/orderledger/orderledger/commands/commandapi"
@@ -21,6 +17,7 @@ import (
 	"github.com/orderledger/orderledger/commands/stripepay"
 	"github.com/orderledger/orderledger/domain"
 	"github.com/orderledger/orderledger/domain/eventstore"
+	"github.com/orderledger/orderledger/domain/share"
 	"github.com/orderledger/orderledger/projections"
 	"github.com/orderledger/orderledger/projections/dashboard"
 	"github.com/orderledger/orderledger/projections/queryapi"
@@ -30,6 +27,9 @@ import (
 // Version is the program's version, as /openapi.json and `version` say it.
 const Version = "0.1.0"
 
+// answerWithin bounds an answer and the time that its reader takes for it. What streams sets bounds of its own, anew for each part.
+const answerWithin = commandapi.MaxWait + time.Minute
+
 func (a *App) newServer() *http.Server {
 	stopping := make(chan struct{})
 	a.live = a.newLive(stopping)
@@ -37,6 +37,7 @@ func (a *App) newServer() *http.Server {
 		Handler:           a.routes(stopping),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       time.Minute,
+		WriteTimeout:      answerWithin,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(a.log.Handler(), slog.LevelWarn),
@@ -49,27 +50,23 @@ func (a *App) newServer() *http.Server {
 func (a *App) routes(stopping <-chan struct{}) http.Handler {
 	apiMux := http.NewServeMux()
 	description := a.register(apiMux, stopping)
-	auth := commandapi.Auth{Tokens: a.tokens, Sessions: a.sessions, ForbidAnonymous: a.config.NoAnonymous, Log: a.log}
+	auth := commandapi.Auth{Tokens: a.tokens, Sessions: a.sessions, ForbidAnonymous: a.config.NoAnonymous, Log: a.log, Strangers: commandapi.NewStrangers(), Watch: a.watch}
 	limit := func(refuse commandapi.Refuse) func(http.Handler) http.Handler {
 		return commandapi.RateLimit(a.config.RateLimit, int(a.config.RateLimit), refuse)
 	}
-	limited := limit(nil)(apiMux)
+	limited := limit(nil)(commandapi.Unambiguous(apiMux))
 	a.nats.api, a.nats.handler = description, commandapi.RequestID(limited)
-	api := commandapi.Authenticate(auth)(limited)
+	api := private(commandapi.Authenticate(auth)(limited))
 	auth.Via = domain.ViaUI
 	people := auth
 	people.Refuse = a.refusePage()
 	pages := commandapi.Authenticate(people)(limit(people.Refuse)(a.pages()))
 	anybody := people
-	anybody.Optional = true
+	anybody.Optional, anybody.Watch = true, nil
 	signIn := commandapi.Authenticate(anybody)(limit(people.Refuse)(dashboard.SignIn(a.pageDeps())))
 
 	root := http.NewServeMux()
-	root.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprintln(w, "alive") })
-	root.HandleFunc("GET /readyz", a.readyz)
-	root.Handle("GET /openapi.json", apiMux)
-	root.Handle("GET /metrics", commandapi.Authenticate(auth)(may(domain.PermRead, promhttp.HandlerFor(a.metrics(), promhttp.HandlerOpts{}))))
-	root.Handle("POST "+stripepay.WebhookPath, a.webhook())
+	a.plainPaths(root, apiMux, auth)
 	root.Handle("/v1/", api)
 	root.Handle("GET /static/", dashboard.Static())
 	for _, path := range dashboard.SignInPaths {
@@ -77,6 +74,15 @@ func (a *App) routes(stopping <-chan struct{}) http.Handler {
 	}
 	root.Handle("/", pages)
 	return commandapi.RequestID(root)
+}
+
+// private keeps answers out of everybody's caches, such as a proxy's that doesn't know that a cookie says for whom they are.
+func private(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		next.ServeHTTP(w, r)
+	})
 }
 
 func may(p domain.Permission, next http.Handler) http.Handler {
@@ -103,7 +109,7 @@ func (a *App) register(mux *http.ServeMux, stopping <-chan struct{}) *huma.OpenA
 		Log: a.store, Codec: a.codec, Now: a.now, Logger: a.log,
 	})
 	queryapi.Register(api, queryapi.Deps{
-		Reader: a.model, Waiter: a.projector, Log: a.store, Codec: a.codec, Now: a.now, Problem: a.problem, Done: stopping,
+		Reader: a.reader, Waiter: a.projector, Log: a.store, Codec: a.codec, Now: a.now, Problem: a.problem, Done: stopping,
 		Follow: func(after eventstore.Position) queryapi.Follower { return a.projector.Follow(after) },
 		Status: func(ctx context.Context) ([]projections.Status, error) {
 			return []projections.Status{a.projector.Status(ctx)}, nil
@@ -119,11 +125,10 @@ func (a *App) register(mux *http.ServeMux, stopping <-chan struct{}) *huma.OpenA
 	a.registerWebhooks(api)
 	a.registerOperations(api)
 	a.registerPreview(api)
+	describePlainPaths(api.OpenAPI())
 	mux.HandleFunc("/v1/", func(w http.ResponseWriter, r *http.Request) {
 		if allowed := methods(mux, r); len(allowed) > 0 {
-			w.Header().Set("Allow", strings.Join(allowed, ", "))
-			commandapi.New(http.StatusMethodNotAllowed, commandapi.CodeMethodNotAllowed,
-				"This path knows "+strings.Join(allowed, " and ")+", not "+r.Method+". See /openapi.json.").Write(w)
+			notAllowed(w, r, allowed)
 			return
 		}
 		commandapi.New(http.StatusNotFound, commandapi.CodeNotFound, "There is no such path. See /openapi.json.").Write(w)
@@ -155,6 +160,19 @@ func (a *App) problem(err error) error {
 		return commandapi.BadQuery(domain.Violation{Field: query.Parameter, Code: domain.BadValue, Message: query.Why})
 	case errors.Is(err, queryapi.ErrForbidden):
 		return commandapi.From(commandapi.ErrForbidden)
+	case errors.Is(err, share.ErrYours):
+		p := commandapi.New(http.StatusTooManyRequests, commandapi.CodeRateLimited,
+			"As many lists are being read for you as may be for one. Wait for them, then ask again.")
+		p.RetryAfter = time.Second
+		return p
+	case errors.Is(err, share.ErrNone):
+		p := commandapi.New(http.StatusServiceUnavailable, commandapi.CodeUnavailable, "Too many lists are being read. Ask again.")
+		p.RetryAfter = time.Second
+		return p
+	case errors.Is(err, queryapi.ErrYourStreams):
+		p := commandapi.New(http.StatusTooManyRequests, commandapi.CodeRateLimited, sentence(err))
+		p.RetryAfter = 10 * time.Second
+		return p
 	case errors.Is(err, queryapi.ErrBehind), errors.Is(err, queryapi.ErrTooManyStreams), errors.Is(err, projections.ErrStopped),
 		errors.Is(err, projections.ErrCatchingUp):
 		p := commandapi.New(http.StatusServiceUnavailable, commandapi.CodeUnavailable, err.Error())
@@ -162,6 +180,12 @@ func (a *App) problem(err error) error {
 		return p
 	}
 	return commandapi.Answer(context.Background(), a.log, err)
+}
+
+// sentence is an error's text as one.
+func sentence(err error) string {
+	text := err.Error()
+	return strings.ToUpper(text[:1]) + text[1:] + "."
 }
 
 type storeAnswer struct {
@@ -225,6 +249,9 @@ func (a *App) Ready(ctx context.Context) []string {
 	if _, err := a.store.Head(ctx); err != nil {
 		reasons = append(reasons, "log: "+err.Error())
 	}
+	if err := a.room.ready(); err != nil {
+		reasons = append(reasons, "data folder: "+err.Error())
+	}
 	if err := a.projector.Ready(); err != nil {
 		reasons = append(reasons, "projections: "+err.Error())
 	}
@@ -244,19 +271,4 @@ func (a *App) Ready(ctx context.Context) []string {
 		reasons = append(reasons, "stripe: "+err.Error())
 	}
 	return reasons
-}
-
-func (a *App) readyz(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
-	defer cancel()
-	reasons := a.Ready(ctx)
-	w.Header().Set("Content-Type", "application/json")
-	if len(reasons) > 0 {
-		w.Header().Set("Retry-After", "1")
-		w.WriteHeader(http.StatusServiceUnavailable)
-	}
-	_ = json.NewEncoder(w).Encode(map[string]any{ // the client is gone when this fails
-		"ready": len(reasons) == 0, "reasons": reasons,
-		"remarks": append([]string{}, slices.Concat(a.leaseRemarks(), a.webhooks.runner.Remarks(), a.nats.remarks())...),
-	})
 }

@@ -18,20 +18,28 @@ import (
 
 // openJobs makes what carries acts out on many orders.
 func (a *App) openJobs() (err error) {
-	a.jobs.jobs = bulk.NewJobs(a.store, a.codec, a.now, func(ctx context.Context) ([]string, error) {
-		list, err := a.model.Jobs(ctx, projections.JobQuery{Open: true, Limit: projections.MaxLimit})
-		ids := make([]string, len(list))
-		for i, j := range list {
-			ids[i] = j.ID
-		}
-		return ids, err
-	})
-	c := bulk.Config{Jobs: a.jobs.jobs, Handler: a.handler, Standing: a.standing, Logger: a.log}
+	a.jobs.jobs = bulk.NewJobs(a.store, a.codec, a.now, a.jobsNamed(projections.JobQuery{Open: true, Limit: projections.MaxLimit}))
+	c := bulk.Config{
+		Jobs: a.jobs.jobs, Handler: a.handler, Standing: a.standing, Logger: a.log,
+		Asked: a.jobsNamed(projections.JobQuery{Asked: true, Limit: projections.MaxLimit}),
+	}
 	if !a.alone() {
 		c.Patience = bulk.DefaultPatience
 	}
 	a.jobs.runner, err = bulk.NewRunner(c)
 	return err
+}
+
+// jobsNamed names jobs that the read model knows.
+func (a *App) jobsNamed(q projections.JobQuery) func(context.Context) ([]string, error) {
+	return func(ctx context.Context) ([]string, error) {
+		list, err := a.model.Jobs(ctx, q)
+		ids := make([]string, len(list))
+		for i, j := range list {
+			ids[i] = j.ID
+		}
+		return ids, err
+	}
 }
 
 // alone says whether no other process can be on the log: one that is in the process is locked.
@@ -99,7 +107,8 @@ func (l jobLink) Read(ctx context.Context, id string) (dashboard.Job, error) {
 		return dashboard.Job{}, err
 	}
 	out := dashboard.Job{
-		ID: j.ID, Maker: j.Maker, State: string(j.State()), Made: j.Made, Changed: j.Changed, Results: j.Results, Done: j.Done, Undone: j.Undone(),
+		ID: j.ID, Maker: j.Maker, State: string(j.State()), Made: j.Made, Changed: j.Changed, Results: j.Results, Done: j.Done,
+		Waits: j.Asked(), Undone: j.Undone(),
 		JobPlan: dashboard.JobPlan{Verb: j.Verb, Items: j.Items, RetryOf: j.RetryOf},
 	}
 	if j.Ended != nil {

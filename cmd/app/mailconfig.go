@@ -86,9 +86,7 @@ func (m Mail) validate() error {
 	if u, err := url.Parse(m.DealerURL); m.DealerURL != "" && (err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http")) {
 		wrong("dealer-url", m.DealerURL, "use https://…")
 	}
-	if m.Rate <= 0 {
-		errs = append(errs, errors.New("--mail-rate: must be above zero"))
-	}
+	errs = append(errs, checkRate("mail-rate", m.Rate))
 	if m.HistoryAfter < 0 || m.HistoryAfter%time.Hour != 0 {
 		wrong("history-after", m.HistoryAfter.String(), "use whole hours, such as 168h; 0 for never")
 	}

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -45,10 +46,17 @@ func openLog(ctx context.Context, c Config, log *slog.Logger, fatal func(error),
 			URL: c.Store, Ledger: c.Ledger, Replicas: c.Replicas, Existing: c.Existing, Security: c.NATS, Logger: log,
 		})
 	}
-	return natsstore.OpenEmbedded(ctx, natsstore.EmbeddedConfig{
+	store, err := natsstore.OpenEmbedded(ctx, natsstore.EmbeddedConfig{
 		Dir: filepath.Join(c.Data, "log"), Ledger: c.Ledger, Durability: eventstore.Durability(c.Durability),
 		NATSListen: c.NATSListen, Admit: door.admit, Stays: door.stays, Logger: log, OnFatal: fatal,
 	})
+	if errors.Is(err, natsstore.ErrListen) {
+		return nil, fmt.Errorf("--nats-listen %s: %w", c.NATSListen, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return store, nil
 }
 
 func openESDB(ctx context.Context, c Config, log *slog.Logger) (eventstore.Store, error) {

@@ -14,7 +14,6 @@ import (
 	"github.com/orderledger/orderledger/commands/access/signin"
 	"github.com/orderledger/orderledger/commands/commandapi"
 	"github.com/orderledger/orderledger/commands/locale"
-	"github.com/orderledger/orderledger/domain"
 	"github.com/orderledger/orderledger/domain/eventstore"
 	"github.com/orderledger/orderledger/projections"
 	"github.com/orderledger/orderledger/projections/dashboard"
@@ -36,7 +35,7 @@ func (a *App) refusePage() commandapi.Refuse {
 
 func (a *App) pageDeps() dashboard.Deps {
 	return dashboard.Deps{
-		Reader: a.model, Waiter: a.projector, Log: a.store, Codec: a.codec, Acts: acts{a}, Mail: mailbox{a}, Now: a.now, Logger: a.log,
+		Reader: a.reader, Waiter: a.projector, Log: a.store, Codec: a.codec, Acts: acts{a}, Mail: mailbox{a}, Now: a.now, Logger: a.log,
 		Jobs: a.jobs, Views: a.newViews(),
 		Sandbox: a.config.Stripe == "sandbox", Ledger: a.config.Ledger, Formats: a.formats, Live: a.live, Pacer: a.model, Health: a.health,
 		Door: signIn{a.sessions}, SignIn: "An administrator makes tokens: orderledger token create --name NAME --role clerk",
@@ -72,7 +71,7 @@ func (a *App) health(ctx context.Context) dashboard.Health {
 
 // openDoor makes what lets people in by their browsers.
 func (a *App) openDoor(key []byte) error {
-	c := signin.Config{Tokens: a.tokens, Key: key, Now: a.now, Life: a.config.SessionLife}
+	c := signin.Config{Tokens: a.tokens, Key: key, Now: a.now, Life: a.config.SessionLife, Ended: a.watch.Look}
 	if a.config.OIDC.Issuer != "" {
 		provider, err := a.config.OIDC.provider(a.log)
 		if err != nil {
@@ -125,10 +124,6 @@ func (a *App) newLive(stopping <-chan struct{}) *dashboard.Live {
 		Follow: func(after eventstore.Position) queryapi.Follower { return a.projector.Follow(after) },
 		Status: func(ctx context.Context) (projections.Status, error) { return a.projector.Status(ctx), nil },
 		Counts: a.model.Counts, Done: stopping, Logger: a.log,
-		Still: func(r *http.Request) bool {
-			actor, found, err := a.sessions.Actor(r)
-			return !found || (err == nil && actor.Role.May(domain.PermRead))
-		},
 	})
 }
 
@@ -153,3 +148,6 @@ type format struct{ locale.Locale }
 
 // Day implements dashboard.Format.
 func (f format) Day(t time.Time) string { return f.Date(t) }
+
+// There implements dashboard.Format.
+func (f format) There(t time.Time, zone *time.Location) string { return f.In(zone).Moment(t) }

@@ -13,14 +13,29 @@ import (
 // start runs a ledger in memory until the test ends.
 func start(t *testing.T, edit func(*Config)) string {
 	t.Helper()
+	return startApp(t, edit).URL()
+}
+
+// startApp runs a ledger as start does; prepare changes it before it runs.
+func startApp(t *testing.T, edit func(*Config), prepare ...func(*App)) *App {
+	t.Helper()
+	return startTo(t, io.Discard, edit, prepare...)
+}
+
+// startTo is startApp for a ledger whose log is looked at.
+func startTo(t *testing.T, out io.Writer, edit func(*Config), prepare ...func(*App)) *App {
+	t.Helper()
 	c := Default()
 	c.Data, c.Store, c.Listen, c.LogLevel = t.TempDir(), "memory", "127.0.0.1:0", "error"
 	edit(&c)
 	ctx, stop := context.WithCancel(context.Background())
-	a, err := New(ctx, c, io.Discard, Hooks{})
+	a, err := New(ctx, c, out, Hooks{})
 	if err != nil {
 		stop()
 		t.Fatal(err)
+	}
+	for _, p := range prepare {
+		p(a)
 	}
 	done := make(chan error, 1)
 	go func() { done <- a.Run(ctx) }()
@@ -30,7 +45,7 @@ func start(t *testing.T, edit func(*Config)) string {
 			t.Error(err)
 		}
 	})
-	return a.URL()
+	return a
 }
 
 // get asks; headers are name, value …

@@ -20,11 +20,7 @@ func (c *cli) tabs() *cobra.Command {
 	return &cobra.Command{
 		Use: "tabs", Short: "Print the six counts", Args: args(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cl, err := c.client()
-			if err != nil {
-				return err
-			}
-			at, err := head(cmd.Context(), cl)
+			cl, at, err := c.reader(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -108,7 +104,7 @@ func (c *cli) store() *cobra.Command {
 			return c.print(l)
 		},
 	}
-	from.flags(status.Flags())
+	from.flags(status)
 	return group("store", "Look after the log's store", status, c.storeCopy())
 }
 
@@ -160,7 +156,7 @@ func (c *cli) tokenCreate() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "create --name NAME --role ROLE", Short: "Make a token; its secret is printed once", Args: args(0, 0),
 	}
-	from.flags(cmd.Flags())
+	from.flags(cmd)
 	cmd.Flags().StringVar(&name, "name", "", "under which its holder acts")
 	cmd.Flags().StringVar((*string)(&role), "role", "", "viewer, clerk, manager, auditor, store or admin")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -193,7 +189,7 @@ func (c *cli) tokenCreate() *cobra.Command {
 func (c *cli) tokenRevoke() *cobra.Command {
 	var from logSource
 	cmd := &cobra.Command{Use: "revoke ID", Short: "Make a token worth nothing", Args: args(1, 1)}
-	from.flags(cmd.Flags())
+	from.flags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		err := c.onTokens(cmd.Context(), &from, func(cl *client.Client) error {
 			_, err := cl.RevokeToken(cmd.Context(), args[0])
@@ -213,7 +209,7 @@ func (c *cli) tokenRevoke() *cobra.Command {
 func (c *cli) tokenList() *cobra.Command {
 	var from logSource
 	cmd := &cobra.Command{Use: "list", Short: "List the tokens, without their secrets", Args: args(0, 0)}
-	from.flags(cmd.Flags())
+	from.flags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		var list []client.Token
 		err := c.onTokens(cmd.Context(), &from, func(cl *client.Client) error {

@@ -99,6 +99,16 @@ func head(ctx context.Context, cl *client.Client) (eventstore.Position, error) {
 	return at, err
 }
 
+// reader is a client for what is read, and the head to wait for.
+func (c *cli) reader(ctx context.Context) (*client.Client, eventstore.Position, error) {
+	cl, err := c.client()
+	if err != nil {
+		return nil, 0, err
+	}
+	at, err := head(ctx, cl)
+	return cl, at, err
+}
+
 // current is an order as it is now.
 func current(ctx context.Context, cl *client.Client, id uuid.UUID) (domain.View, error) {
 	at, err := head(ctx, cl)

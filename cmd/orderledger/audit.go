@@ -60,7 +60,7 @@ func (c *cli) auditVerify() *cobra.Command {
 			"A digest that was kept elsewhere, given back with its position, proves that nothing was taken off the end.",
 		Args: args(0, 0),
 	}
-	from.flags(cmd.Flags())
+	from.flags(cmd)
 	cmd.Flags().Uint64Var((*uint64)(&o.Until), "position", 0, "verify up to this position (default all)")
 	cmd.Flags().StringVar(&o.Digest, "digest", "", "the digest of an earlier verify up to --position")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -93,7 +93,7 @@ func (c *cli) auditTimeline() *cobra.Command {
 		Long:  "All that happened to one order, from the log itself. ID is the order's id or manufacturer/number.",
 		Args:  args(1, 1),
 	}
-	from.flags(cmd.Flags())
+	from.flags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if !from.direct() {
 			return c.remoteTimeline(cmd.Context(), args[0])
@@ -161,7 +161,7 @@ func (c *cli) auditReplay() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "replay", Short: "The six tabs as they stood at a position or an instant", Args: args(0, 0),
 	}
-	from.flags(cmd.Flags())
+	from.flags(cmd)
 	cmd.Flags().Uint64Var((*uint64)(&m.Position), "position", 0, "as of this position (default all)")
 	cmd.Flags().StringVar(&asOf, "as-of", "", "as of this instant, such as 2026-01-31T17:00:00Z")
 	cmd.Flags().BoolVar(&orders, "orders", false, "list the orders, too")

@@ -6,13 +6,16 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/knadh/koanf/parsers/yaml"
 	envprovider "github.com/knadh/koanf/providers/env/v2"
 	"github.com/knadh/koanf/providers/file"
 	"github.com/knadh/koanf/providers/posflag"
 	"github.com/knadh/koanf/v2"
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/orderledger/orderledger/cmd/app"
@@ -78,8 +81,16 @@ var natsFiles = []natsFile{
 }
 
 // readConfig puts serve's configuration together: a flag beats the environment beats the file beats the default. Keys and
-// variables that mean nothing are refused: a misspelt one must not be silently without effect.
+// variables that mean nothing are refused, and so are values that can't be read: none must be silently without effect.
 func readConfig(flags *pflag.FlagSet, path string, environ []string) (app.Config, error) {
+	var wrong error
+	if path == "" {
+		for _, v := range environ {
+			if named, ok := strings.CutPrefix(v, envPrefix+"CONFIG="); ok {
+				path = named
+			}
+		}
+	}
 	k := koanf.New(delimiter)
 	known := func(key string) bool { f := flags.Lookup(key); return f != nil && key != "config" && key != "help" }
 	if path != "" {
@@ -87,23 +98,30 @@ func readConfig(flags *pflag.FlagSet, path string, environ []string) (app.Config
 			return app.Config{}, usageError{fmt.Errorf("--config: %w", err)}
 		}
 		for _, key := range k.Keys() {
-			if top, _, _ := strings.Cut(key, delimiter); !known(key) && top != manufacturer.Key && top != app.NATSRolesKey {
-				return app.Config{}, wrongUse("--config %s: %q is not a key; keys are named as serve's flags, or %s or %s",
-					path, key, manufacturer.Key, app.NATSRolesKey)
+			if top, _, _ := strings.Cut(key, delimiter); top == manufacturer.Key || top == app.NATSRolesKey {
+				continue
+			}
+			if !known(key) {
+				wrong = errors.Join(wrong, fmt.Errorf("--config %s: %q is not a key; keys are named as serve's flags, or %s or %s",
+					path, strings.ReplaceAll(key, delimiter, "."), manufacturer.Key, app.NATSRolesKey))
+			} else if err := readable(flags.Lookup(key), k.Get(key)); err != nil {
+				wrong = errors.Join(wrong, fmt.Errorf("--config %s: %s: %w", path, key, err))
 			}
 		}
 	}
-	var unknown error
 	fromEnv := envprovider.Provider(delimiter, envprovider.Opt{
 		Prefix: envPrefix, EnvironFunc: func() []string { return environ },
 		TransformFunc: func(name, value string) (string, any) {
 			key := strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(name, envPrefix)), "_", "-")
 			switch {
-			case slices.Contains(others, key), strings.HasPrefix(key, "test-"): // the tests' own
+			case key == "config", slices.Contains(others, key), strings.HasPrefix(key, "test-"): // the tests' own
 				return "", nil
 			case !known(key):
-				unknown = errors.Join(unknown, fmt.Errorf("%s means nothing; variables are named as serve's flags", name))
+				wrong = errors.Join(wrong, fmt.Errorf("%s means nothing; variables are named as serve's flags", name))
 				return "", nil
+			}
+			if err := readable(flags.Lookup(key), value); err != nil {
+				wrong = errors.Join(wrong, fmt.Errorf("%s: %w", name, err))
 			}
 			return key, value
 		},
@@ -111,8 +129,8 @@ func readConfig(flags *pflag.FlagSet, path string, environ []string) (app.Config
 	if err := k.Load(fromEnv, nil); err != nil {
 		return app.Config{}, err
 	}
-	if unknown != nil {
-		return app.Config{}, usageError{unknown}
+	if wrong != nil {
+		return app.Config{}, usageError{wrong}
 	}
 	if err := k.Load(posflag.Provider(flags, delimiter, k), nil); err != nil {
 		return app.Config{}, err
@@ -140,6 +158,38 @@ func readConfig(flags *pflag.FlagSet, path string, environ []string) (app.Config
 	return c, nil
 }
 
+// readable says why a value of the file or the environment is none for a flag, and what is one. A number is no duration there, as
+// it is none on the command line.
+func readable(f *pflag.Flag, value any) error {
+	switch value.(type) {
+	case []any, map[string]any:
+		return fmt.Errorf("%v: use one value, not several", value)
+	}
+	text, err := fmt.Sprint(value), error(nil)
+	if value == nil {
+		text = ""
+	}
+	var use string
+	switch f.Value.Type() {
+	case "bool":
+		_, err = strconv.ParseBool(text)
+		use = "true or false"
+	case "int":
+		_, err = strconv.Atoi(text)
+		use = "a whole number"
+	case "float64":
+		_, err = strconv.ParseFloat(text, 64)
+		use = "a number, such as 2.5"
+	case "duration":
+		_, err = time.ParseDuration(text)
+		use = "a duration, such as 90s, 30m or 12h"
+	}
+	if err != nil {
+		return fmt.Errorf("%q: use %s", text, use)
+	}
+	return nil
+}
+
 // natsRoles are the roles of accounts, as the file has them; what is no name of a role is left for Config.Validate to refuse.
 func natsRoles(raw any) map[string]domain.Role {
 	if raw == nil {
@@ -165,7 +215,8 @@ type logSource struct {
 	create              bool // make the log when there is none
 }
 
-func (s *logSource) flags(f *pflag.FlagSet) {
+func (s *logSource) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
 	f.StringVar(&s.data, "data", "", "look at a stopped ledger in this folder, instead of the server")
 	f.StringVar(&s.store, "store", "", "look at the log in this store (nats://HOST:PORT[,HOST:PORT…], esdb://HOST:PORT), instead of the server")
 	f.StringVar(&s.esdbCreds, "esdb-credentials-file", "", "file that holds user and password for EventStoreDB, in two lines")
@@ -176,6 +227,37 @@ func (s *logSource) flags(f *pflag.FlagSet) {
 	if s.create {
 		f.IntVar(&s.replicas, "replicas", 0, "of the log, if it is made now in a NATS cluster: 3 or 5 (default 1)")
 	}
+	cmd.PreRunE = func(*cobra.Command, []string) error { return s.check(f) }
+}
+
+// check refuses flags that would be without effect.
+func (s *logSource) check(f *pflag.FlagSet) error {
+	if !s.direct() {
+		for _, flag := range []string{"ledger", "esdb-credentials-file"} {
+			if f.Changed(flag) {
+				return wrongUse("--%s: only for a log that is opened with --data or --store; a server has one log", flag)
+			}
+		}
+	}
+	return onlyForNATS(f, "", s.store)
+}
+
+// onlyForNATS refuses flags of an external NATS that were given with another store. What the environment says of NATS is no
+// mistake there: it is every command's.
+func onlyForNATS(f *pflag.FlagSet, prefix, store string) error {
+	if app.IsNATS(store) {
+		return nil
+	}
+	flags := []string{"replicas"}
+	for _, n := range natsFiles {
+		flags = append(flags, n.flag)
+	}
+	for _, flag := range flags {
+		if f.Changed(prefix + flag) {
+			return wrongUse("--%s%s: only an external NATS (nats://HOST:PORT) needs it", prefix, flag)
+		}
+	}
+	return nil
 }
 
 // direct says whether the log is to be opened, and not asked for at the server.

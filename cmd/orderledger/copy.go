@@ -40,6 +40,11 @@ the target holds other events, which names the first.`,
 	from.flags(cmd.Flags(), "the log to copy", "source")
 	to.flags(cmd.Flags(), "where to", "target")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		for _, p := range []place{from, to} {
+			if err := onlyForNATS(cmd.Flags(), p.flag+"-", p.url); err != nil {
+				return err
+			}
+		}
 		source, err := from.config(cmd.CommandPath())
 		if err != nil {
 			return err

@@ -44,14 +44,6 @@ func (f *listFlags) check(c *cli, cmd *cobra.Command) error {
 	return oneOf("kind", f.kind, domain.ObligationKinds)
 }
 
-// next is how many to ask for when so many are there; zero when that is enough.
-func (f *listFlags) next(there int) int {
-	if f.limit == 0 {
-		return maxPage
-	}
-	return min(maxPage, f.limit-there)
-}
-
 func (c *cli) obligationsList() *cobra.Command {
 	var f listFlags
 	cmd := &cobra.Command{
@@ -68,35 +60,28 @@ func (c *cli) obligationsList() *cobra.Command {
 }
 
 func (c *cli) listObligations(ctx context.Context, f listFlags) error {
-	cl, err := c.client()
+	cl, at, err := c.reader(ctx)
 	if err != nil {
 		return err
 	}
-	q := client.ObligationQuery{Kind: f.kind, Manufacturer: f.manufacturer}
-	if q.WaitFor, err = head(ctx, cl); err != nil {
-		return err
-	}
+	q := client.ObligationQuery{Kind: f.kind, Manufacturer: f.manufacturer, WaitFor: at}
 	if c.format == "csv" {
 		return cl.ObligationsCSV(ctx, q, c.out)
 	}
-	l := listing{columns: []string{"NUMBER", "OWES", "SINCE", "DAYS", "AMOUNT", "CUSTOMER", "ACCOUNT", "MANUFACTURER", "VERSION", "ID"}}
-	for q.Limit = f.next(0); q.Limit > 0; q.Limit = f.next(len(l.items)) {
+	return printPages(c, owedColumns, f.limit, owedCells, func(cursor string, most int) (page[client.Obligation], error) {
+		q.Cursor, q.Limit = cursor, most
 		p, err := cl.Obligations(ctx, q)
-		if err != nil {
-			return err
-		}
-		for _, ob := range p.Obligations {
-			l.add(ob, ob.OrderNumber, string(ob.Kind), when(&ob.Since), strconv.Itoa(ob.AgeDays), ob.Currency.Format(ob.Amount),
-				customer(ob.Customer), ob.Customer.AccountNumber, ob.Manufacturer, strconv.Itoa(ob.Version), ob.OrderID.String())
-		}
-		if q.Cursor = p.NextCursor; !p.HasMore {
-			break
-		}
-		if f.limit > 0 && len(l.items) >= f.limit {
-			c.note("%d of %d; --limit 0 lists all", len(l.items), p.Count)
-		}
+		return page[client.Obligation]{items: p.Obligations, more: p.HasMore, cursor: p.NextCursor, count: p.Count}, err
+	})
+}
+
+var owedColumns = []string{"NUMBER", "OWES", "SINCE", "DAYS", "AMOUNT", "CUSTOMER", "ACCOUNT", "MANUFACTURER", "VERSION", "ID"}
+
+func owedCells(o client.Obligation) []string {
+	return []string{
+		o.OrderNumber, string(o.Kind), when(&o.Since), strconv.Itoa(o.AgeDays), o.Currency.Format(o.Amount), customer(o.Customer),
+		o.Customer.AccountNumber, o.Manufacturer, strconv.Itoa(o.Version), o.OrderID.String(),
 	}
-	return c.print(l)
 }
 
 // customer is the company, else the name.
@@ -132,35 +117,28 @@ func (c *cli) obligationsRecorded() *cobra.Command {
 }
 
 func (c *cli) listRecorded(ctx context.Context, f listFlags, from, to string) error {
-	cl, err := c.client()
+	cl, at, err := c.reader(ctx)
 	if err != nil {
 		return err
 	}
-	q := client.RecordedQuery{Kind: f.kind, Manufacturer: f.manufacturer, From: from, To: to}
-	if q.WaitFor, err = head(ctx, cl); err != nil {
-		return err
-	}
+	q := client.RecordedQuery{Kind: f.kind, Manufacturer: f.manufacturer, From: from, To: to, WaitFor: at}
 	if c.format == "csv" {
 		return cl.RecordedCSV(ctx, q, c.out)
 	}
-	l := listing{columns: []string{"RECORDED", "KIND", "REFERENCE", "NUMBER", "AMOUNT", "CUSTOMER", "ACCOUNT", "MANUFACTURER", "ID"}}
-	for q.Limit = f.next(0); q.Limit > 0; q.Limit = f.next(len(l.items)) {
+	return printPages(c, recordedColumns, f.limit, recordedCells, func(cursor string, most int) (page[client.Recorded], error) {
+		q.Cursor, q.Limit = cursor, most
 		p, err := cl.Recorded(ctx, q)
-		if err != nil {
-			return err
-		}
-		for _, r := range p.Recorded {
-			l.add(r, when(&r.RecordedAt), string(r.Kind), r.Reference, r.OrderNumber, r.Currency.Format(r.Amount),
-				customer(r.Customer), r.Customer.AccountNumber, r.Manufacturer, r.OrderID.String())
-		}
-		if q.Cursor = p.NextCursor; !p.HasMore {
-			break
-		}
-		if f.limit > 0 && len(l.items) >= f.limit {
-			c.note("there are more; --limit 0 lists all")
-		}
+		return page[client.Recorded]{items: p.Recorded, more: p.HasMore, cursor: p.NextCursor}, err
+	})
+}
+
+var recordedColumns = []string{"RECORDED", "KIND", "REFERENCE", "NUMBER", "AMOUNT", "CUSTOMER", "ACCOUNT", "MANUFACTURER", "ID"}
+
+func recordedCells(r client.Recorded) []string {
+	return []string{
+		when(&r.RecordedAt), string(r.Kind), r.Reference, r.OrderNumber, r.Currency.Format(r.Amount), customer(r.Customer),
+		r.Customer.AccountNumber, r.Manufacturer, r.OrderID.String(),
 	}
-	return c.print(l)
 }
 
 // recordFlags are those of record.

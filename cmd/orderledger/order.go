@@ -297,40 +297,17 @@ func (c *cli) orderList() *cobra.Command {
 	return cmd
 }
 
-// maxPage is how many orders a server gives at once.
-const maxPage = 200
-
 func (c *cli) list(ctx context.Context, q client.Query, limit int) error {
-	cl, err := c.client()
+	cl, at, err := c.reader(ctx)
 	if err != nil {
 		return err
 	}
-	if q.WaitFor, err = head(ctx, cl); err != nil {
-		return err
-	}
-	l := listing{columns: orderColumns}
-	for {
-		q.Limit = maxPage
-		if limit > 0 {
-			q.Limit = min(maxPage, limit-len(l.items))
-		}
+	q.WaitFor = at
+	return printPages(c, orderColumns, limit, orderCells, func(cursor string, most int) (page[domain.View], error) {
+		q.Cursor, q.Limit = cursor, most
 		p, err := cl.List(ctx, q)
-		if err != nil {
-			return err
-		}
-		for _, v := range p.Orders {
-			l.add(v, orderCells(v)...)
-		}
-		if !p.HasMore || len(p.Orders) == 0 {
-			break
-		}
-		if limit > 0 && len(l.items) >= limit {
-			c.note("there are more; --limit 0 lists all")
-			break
-		}
-		q.Cursor = p.NextCursor
-	}
-	return c.print(l)
+		return page[domain.View]{items: p.Orders, more: p.HasMore, cursor: p.NextCursor}, err
+	})
 }
 
 var orderColumns = []string{"NUMBER", "MANUFACTURER", "CUSTOMER", "PLACED", "TOTAL", "STATUS", "PAYMENT", "TAB", "VERSION", "BADGES", "ID"}

@@ -41,37 +41,16 @@ func (c *cli) parkedList() *cobra.Command {
 }
 
 func (c *cli) listParked(ctx context.Context, limit int) error {
-	cl, err := c.client()
+	cl, at, err := c.reader(ctx)
 	if err != nil {
 		return err
 	}
-	var q client.ParkedQuery
-	if q.WaitFor, err = head(ctx, cl); err != nil {
-		return err
-	}
-	l := listing{columns: parkedColumns}
-	for {
-		q.Limit = maxPage
-		if limit > 0 {
-			q.Limit = min(maxPage, limit-len(l.items))
-		}
+	q := client.ParkedQuery{WaitFor: at}
+	return printPages(c, parkedColumns, limit, parkedCells, func(cursor string, most int) (page[client.Parked], error) {
+		q.Cursor, q.Limit = cursor, most
 		p, err := cl.Parked(ctx, q)
-		if err != nil {
-			return err
-		}
-		for _, parked := range p.Parked {
-			l.add(parked, parkedCells(parked)...)
-		}
-		if !p.HasMore || len(p.Parked) == 0 {
-			break
-		}
-		if limit > 0 && len(l.items) >= limit {
-			c.note("there are more; --limit 0 lists all")
-			break
-		}
-		q.Cursor = p.NextCursor
-	}
-	return c.print(l)
+		return page[client.Parked]{items: p.Parked, more: p.HasMore, cursor: p.NextCursor}, err
+	})
 }
 
 var parkedColumns = []string{

@@ -15,7 +15,7 @@ import (
 	"github.com/orderledger/orderledger/projections/logcopy"
 )
 
-// Exit codes, as API.md has them.
+// Exit codes. Scripts rely on them.
 const (
 	exitDone       = 0
 	exitFailed     = 1

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -14,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -320,19 +322,23 @@ func TestConfigurationComesFromFlagThenEnvironmentThenFile(t *testing.T) {
 		}
 		return readConfig(cmd.LocalNonPersistentFlags(), file, env)
 	}
-	write("ledger: file\nlisten: 127.0.0.1:1\nreplicas: 3\nno-anonymous: true\nrate-limit: 7.5\n")
+	write("ledger: file\nstore: nats://a\nlisten: 127.0.0.1:1\nreplicas: 3\nno-anonymous: true\nrate-limit: 7.5\n")
 	c, err := read([]string{"ORDERLEDGER_LEDGER=env", "ORDERLEDGER_LISTEN=127.0.0.1:2", "ORDERLEDGER_SERVER=x", "HOME=/"}, "--ledger", "flag")
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := app.Default()
-	want.Ledger, want.Listen, want.Replicas, want.NoAnonymous, want.RateLimit = "flag", "127.0.0.1:2", 3, true, 7.5
+	want.Ledger, want.Store, want.Listen, want.Replicas, want.NoAnonymous, want.RateLimit = "flag", "nats://a", "127.0.0.1:2", 3, true, 7.5
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("%+v\nwant %+v", c, want)
 	}
 	write("manufacturers:\n  acme: {time-zone: America/Chicago, days-off: [2026-11-27]}\n  9: {days-to-confirm: 3}\n")
 	if c, err = read(nil); err != nil || c.Manufacturers.Of("acme").Calendar.Zone.String() != "America/Chicago" || c.Manufacturers.Of("9").Calendar.Days != 3 {
 		t.Errorf("%+v, %v", c.Manufacturers, err)
+	}
+	cmd := (&cli{}).serve()
+	if c, err = readConfig(cmd.LocalNonPersistentFlags(), "", []string{"ORDERLEDGER_CONFIG=" + file}); err != nil || c.Manufacturers.Of("9").Calendar.Days != 3 {
+		t.Errorf("the file that the environment names: %+v, %v", c.Manufacturers, err)
 	}
 	write("manufacturers:\n  acme: {time-zone: Gotham}\n  b: {days-to-confirm: 0}\ndurability: none\n")
 	if _, err = read(nil); exitCode(err) != exitWrongUse || len(strings.Split(err.Error(), "\n")) != 3 {
@@ -342,20 +348,77 @@ func TestConfigurationComesFromFlagThenEnvironmentThenFile(t *testing.T) {
 		file string
 		env  []string
 	}{
-		"an unknown key":         {file: "legder: x\n"},
-		"a nested key":           {file: "store:\n  url: x\n"},
-		"an unknown variable":    {env: []string{"ORDERLEDGER_LEGDER=x"}},
-		"a bad value":            {file: "durability: none\n"},
-		"what is not YAML":       {file: "{"},
-		"too many replicas":      {env: []string{"ORDERLEDGER_REPLICAS=9"}},
-		"servers of two kinds":   {file: "store: nats://a,tls://b\n"},
-		"TLS for our own store":  {file: "nats-ca-file: ca.pem\n"},
-		"the file within itself": {file: "config: other.yaml\n"},
+		"an unknown key":          {file: "legder: x\n"},
+		"a nested key":            {file: "store:\n  url: x\n"},
+		"an unknown variable":     {env: []string{"ORDERLEDGER_LEGDER=x"}},
+		"a bad value":             {file: "durability: none\n"},
+		"what is not YAML":        {file: "{"},
+		"too many replicas":       {file: "store: nats://a\n", env: []string{"ORDERLEDGER_REPLICAS=9"}},
+		"an even number of them":  {file: "store: nats://a\n", env: []string{"ORDERLEDGER_REPLICAS=4"}},
+		"replicas of our own":     {file: "replicas: 3\n"},
+		"replicas in memory":      {file: "store: memory\n", env: []string{"ORDERLEDGER_REPLICAS=1"}},
+		"replicas of EventStore":  {file: "store: esdb://a\nreplicas: 3\n"},
+		"strict elsewhere":        {file: "store: nats://a\ndurability: strict\n"},
+		"a sandbox beside Stripe": {file: "stripe: test\nstripe-key-file: k\nsandbox-url: http://127.0.0.1:1\n"},
+		"data for nobody":         {file: "public-customer-data: true\n"},
+		"a port of no number":     {file: "listen: 127.0.0.1:nowhere\n"},
+		"a port too high":         {file: "listen: 127.0.0.1:70000\n"},
+		"no port":                 {file: "listen: \"127.0.0.1:\"\n"},
+		"servers of two kinds":    {file: "store: nats://a,tls://b\n"},
+		"TLS for our own store":   {file: "nats-ca-file: ca.pem\n"},
+		"the file within itself":  {file: "config: other.yaml\n"},
 	} {
 		write(bad.file)
 		if _, err := read(bad.env); exitCode(err) != exitWrongUse {
 			t.Errorf("%s: error %v, want wrong use", name, err)
 		}
+	}
+}
+
+// What can't be read is no default: one who is let in because "maybe" means false is a stranger.
+func TestUnreadableConfigurationIsWrongUse(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "config.yaml")
+	for _, bad := range []struct{ file, env, want string }{
+		{env: "ORDERLEDGER_NO_ANONYMOUS=maybe", want: `ORDERLEDGER_NO_ANONYMOUS: "maybe": use true or false`},
+		{env: "ORDERLEDGER_NO_ANONYMOUS=", want: `ORDERLEDGER_NO_ANONYMOUS: "": use true or false`},
+		{env: "ORDERLEDGER_PACKING_SLIP_PRICES=off", want: `ORDERLEDGER_PACKING_SLIP_PRICES: "off": use true or false`},
+		{env: "ORDERLEDGER_REPLICAS=three", want: `ORDERLEDGER_REPLICAS: "three": use a whole number`},
+		{env: "ORDERLEDGER_RATE_LIMIT=fast", want: `ORDERLEDGER_RATE_LIMIT: "fast": use a number`},
+		{env: "ORDERLEDGER_RATE_LIMIT=NaN", want: "--rate-limit NaN: use a number above 0"},
+		{env: "ORDERLEDGER_MAIL_RATE=NaN", want: "--mail-rate NaN: use a number above 0"},
+		{env: "ORDERLEDGER_SESSION_LIFE=12", want: `ORDERLEDGER_SESSION_LIFE: "12": use a duration`},
+		{env: "ORDERLEDGER_HISTORY_AFTER=a week", want: `ORDERLEDGER_HISTORY_AFTER: "a week": use a duration`},
+		{file: "no-anonymous: yes", want: `config.yaml: no-anonymous: "yes": use true or false`},
+		{file: "no-anonymous:", want: `config.yaml: no-anonymous: "": use true or false`},
+		{file: "replicas: 3.5", want: `config.yaml: replicas: "3.5": use a whole number`},
+		{file: "session-life: 12", want: `config.yaml: session-life: "12": use a duration`},
+		{file: "notify-also: [accepted, captured]", want: "config.yaml: notify-also: [accepted captured]: use one value"},
+		{file: "reconcile-first: {now: true}", want: `config.yaml: "reconcile-first.now" is not a key`},
+	} {
+		if err := os.WriteFile(file, []byte(bad.file), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		cmd := (&cli{}).serve()
+		_, err := readConfig(cmd.LocalNonPersistentFlags(), file, []string{bad.env})
+		if exitCode(err) != exitWrongUse || !strings.Contains(fmt.Sprint(err), bad.want) {
+			t.Errorf("%s%s: %v, want wrong use that says %q", bad.env, bad.file, err, bad.want)
+		}
+	}
+	cmd := (&cli{}).serve()
+	if err := os.WriteFile(file, []byte("no-anonymous: true\nreplicas: three\nledgr: x\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := readConfig(cmd.LocalNonPersistentFlags(), file, []string{"ORDERLEDGER_SESSION_LIFE=long", "ORDERLEDGER_LEGDER=x"})
+	if exitCode(err) != exitWrongUse || len(strings.Split(err.Error(), "\n")) != 4 {
+		t.Errorf("all that can't be read is to be said at once: %v", err)
+	}
+	if err := os.WriteFile(file, []byte("store: nats://a\nno-anonymous: true\nreplicas: 3\nrate-limit: 1e3\nhistory-after: 0\nledger: 2026\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := readConfig(cmd.LocalNonPersistentFlags(), file, []string{"ORDERLEDGER_SESSION_LIFE=90m", "ORDERLEDGER_PACKING_SLIP_PRICES=0"})
+	if err != nil || !c.NoAnonymous || c.Replicas != 3 || c.RateLimit != 1000 || c.Mail.HistoryAfter != 0 || c.Ledger != "2026" ||
+		c.SessionLife != 90*time.Minute || c.Slip.Prices {
+		t.Errorf("%+v, %v", c, err)
 	}
 }
 

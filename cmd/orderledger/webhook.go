@@ -85,11 +85,7 @@ func (c *cli) webhookList() *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Short: "List whom events are sent to, and how that goes", Args: args(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cl, err := c.client()
-			if err != nil {
-				return err
-			}
-			at, err := head(cmd.Context(), cl)
+			cl, at, err := c.reader(cmd.Context())
 			if err != nil {
 				return err
 			}

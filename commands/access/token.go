@@ -7,7 +7,6 @@ import (
 	"crypto/subtle"
 	"encoding/base32"
 	"encoding/hex"
-	"iter"
 	"slices"
 	"strings"
 	"unicode"
@@ -18,11 +17,6 @@ import (
 	"github.com/orderledger/orderledger/domain"
 	"github.com/orderledger/orderledger/domain/eventstore"
 )
-
-// Reader reads one stream of the log.
-type Reader interface {
-	ReadStream(ctx context.Context, stream string, after eventstore.Revision) iter.Seq2[eventstore.Recorded, error]
-}
 
 // token is one token as its stream tells it. The zero token does not exist.
 type token struct {
@@ -66,7 +60,7 @@ func (k token) again(c Created) (Created, error) {
 // read folds a token's stream; a token that was never made is the zero token at NoStream.
 func (t *Tokens) read(ctx context.Context, id string) (token, error) {
 	k := token{revision: eventstore.NoStream}
-	if !isID(id) {
+	if !commands.IsShortID(id) {
 		return k, nil
 	}
 	for r, err := range t.log.ReadStream(ctx, streamOf(id), eventstore.NoStream) {
@@ -86,7 +80,6 @@ func (t *Tokens) read(ctx context.Context, id string) (token, error) {
 // 256 random bits.
 const (
 	secretPrefix = "olt_"
-	idLength     = 16
 	secretLength = 52
 )
 
@@ -103,26 +96,16 @@ func hashOf(secret string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// tokenID derives the id from the command that makes the token, so that asking again can't make two.
-func tokenID(command uuid.UUID) string {
-	sum := sha256.Sum256(append([]byte("orderledger token\n"), command[:]...))
-	return hex.EncodeToString(sum[:idLength/2])
-}
-
 func streamOf(id string) string { return "access-" + id }
 
 // parse takes a secret apart, so that what is plainly no token costs no look at the log.
 func parse(secret string) (id, rest string, ok bool) {
 	body, ok := strings.CutPrefix(secret, secretPrefix)
-	if !ok || len(body) != idLength+1+secretLength || body[idLength] != '_' {
+	if !ok || len(body) != commands.ShortIDLength+1+secretLength || body[commands.ShortIDLength] != '_' {
 		return "", "", false
 	}
-	id, rest = body[:idLength], body[idLength+1:]
-	return id, rest, isID(id)
-}
-
-func isID(id string) bool {
-	return len(id) == idLength && !strings.ContainsFunc(id, func(r rune) bool { return !strings.ContainsRune("0123456789abcdef", r) })
+	id, rest = body[:commands.ShortIDLength], body[commands.ShortIDLength+1:]
+	return id, rest, commands.IsShortID(id)
 }
 
 // reserved names are those of actors that are not tokens; an audit must never take one for the other.

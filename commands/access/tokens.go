@@ -22,24 +22,22 @@ const TokenNotFound domain.Code = "token_not_found"
 // MaxName is how many characters a token's name may have.
 const MaxName = 64
 
-// Log is what tokens need of the log.
-type Log interface {
-	Append(ctx context.Context, stream string, expected eventstore.Revision, e eventstore.Event) (eventstore.Recorded, error)
-	Reader
-}
-
 // Tokens makes, revokes and recognises API tokens. Safe for many goroutines.
 type Tokens struct {
-	log   Log
+	log   commands.Log
 	codec eventstore.Codec
 	now   func() time.Time
 	cache *cache
+	after func()
 }
 
 // New returns the tokens of a log; now is the clock.
-func New(log Log, codec eventstore.Codec, now func() time.Time) *Tokens {
-	return &Tokens{log: log, codec: codec, now: now, cache: newCache()}
+func New(log commands.Log, codec eventstore.Codec, now func() time.Time) *Tokens {
+	return &Tokens{log: log, codec: codec, now: now, cache: newCache(), after: func() {}}
 }
+
+// AfterRevocation has f called whenever a token was revoked here. It is set before the tokens are used.
+func (t *Tokens) AfterRevocation(f func()) { t.after = f }
 
 // Created is a token that was made.
 type Created struct {
@@ -72,7 +70,7 @@ func (t *Tokens) CreateOnce(ctx context.Context, command uuid.UUID, actor domain
 	if err := Check(name, role); err != nil {
 		return Created{}, err
 	}
-	c := Created{ID: tokenID(command), Name: name, Role: role}
+	c := Created{ID: commands.ShortID("token", command), Name: name, Role: role}
 	stream := streamOf(c.ID)
 	was, err := t.read(ctx, c.ID)
 	if err != nil {
@@ -144,6 +142,7 @@ func (t *Tokens) RevokeOnce(ctx context.Context, command uuid.UUID, actor domain
 		r := Revoked{ID: id, Name: was.actor.ID, Role: was.actor.Role, Position: was.position}
 		if was.revoked {
 			t.cache.put(id, was, t.now())
+			t.after()
 			r.Replayed = was.last == command
 			return r, nil
 		}
@@ -156,35 +155,20 @@ func (t *Tokens) RevokeOnce(ctx context.Context, command uuid.UUID, actor domain
 			return Revoked{}, err
 		}
 		t.cache.put(id, was.evolve(recorded, eventstore.TokenRevoked{}, env), t.now())
+		t.after()
 		r.Position = recorded.Position
 		return r, nil
 	}
 	return Revoked{}, fmt.Errorf("%w: token %s changes too quickly", eventstore.ErrUnavailable, id)
 }
 
-// append seals an event as the next of a token's stream and appends it.
+// append appends an event as the next of a token's stream. A conflict may be the same command that was faster by itself: what it wrote
+// stands, and its secret is another.
 func (t *Tokens) append(ctx context.Context, stream string, was token, command uuid.UUID, actor domain.Actor, event domain.Event) (
 	eventstore.Recorded, eventstore.Envelope, error,
 ) {
-	e, err := t.codec.Encode(stream, event)
-	if err != nil {
-		return eventstore.Recorded{}, eventstore.Envelope{}, err
-	}
-	e.ID = commands.EventID(command, stream)
-	env := eventstore.Envelope{
-		Schema: t.codec.Schema(event), OccurredAt: t.now().UTC().Truncate(time.Microsecond), Actor: actor,
-		CommandID: command, CorrelationID: command.String(), Prev: was.hash,
-	}
-	e, env.Hash, err = eventstore.Seal(stream, was.revision+1, e, env)
-	if err != nil {
-		return eventstore.Recorded{}, eventstore.Envelope{}, err
-	}
-	recorded, err := t.log.Append(ctx, stream, was.revision, e)
-	if err == nil && !recorded.Holds(e) {
-		// The same command was faster by itself: what it wrote stands, and its secret is another.
-		err = &eventstore.ConflictError{Stream: stream, Expected: was.revision, Actual: recorded.Revision}
-	}
-	return recorded, env, err
+	a := commands.Appender{Log: t.log, Codec: t.codec, Now: t.now}
+	return a.Append(ctx, stream, was.revision, event, eventstore.Envelope{Actor: actor, CommandID: command, Prev: was.hash})
 }
 
 // Authenticate returns the actor whose token a secret is; its Via is left to the caller. What was read of the log is taken

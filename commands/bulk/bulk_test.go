@@ -132,7 +132,7 @@ func (w *world) run(c bulk.Config) (stop func()) {
 
 func (w *world) runner(c bulk.Config) (r *bulk.Runner, stop func()) {
 	w.t.Helper()
-	c.Jobs, c.Handler, c.Standing = w.jobs, w, w.standing
+	c.Jobs, c.Handler, c.Standing, c.Asked = w.jobs, w, w.standing, w.open
 	c.Poll, c.Flush, c.Rate = 5*time.Millisecond, 5*time.Millisecond, 1e6
 	c.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
 	r, err := bulk.NewRunner(c)
@@ -265,7 +265,7 @@ func (w *world) die(j bulk.Job, at int) {
 	acts := 0
 	var mu sync.Mutex
 	r, err := bulk.NewRunner(bulk.Config{
-		Jobs: bulk.NewJobs(log, eventstore.Codec{}, w.clock, w.open), Standing: w.standing, Flush: time.Hour, Rate: 1e6,
+		Jobs: bulk.NewJobs(log, eventstore.Codec{}, w.clock, w.open), Standing: w.standing, Asked: w.open, Flush: time.Hour, Rate: 1e6,
 		Handler: handle(func(ctx context.Context, r commands.Request) (commands.Result, error) {
 			mu.Lock()
 			if acts++; acts == at {

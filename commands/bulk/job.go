@@ -72,6 +72,9 @@ func (j Job) Counts() map[eventstore.JobOutcome]int {
 	return counts
 }
 
+// Asked is how many orders wait for Stripe's answer.
+func (j Job) Asked() int { return j.Counts()[eventstore.JobAsked] }
+
 // Undone are the items that a new job could try again: those that were refused or failed and, when the job is over, those that it
 // did not come to.
 func (j Job) Undone() []eventstore.JobItem {
@@ -102,6 +105,13 @@ func (j Job) evolve(r eventstore.Recorded, e domain.Event, env eventstore.Envelo
 			if 0 <= one.Item && one.Item < len(j.Results) && j.Results[one.Item].Outcome == "" {
 				j.Results[one.Item] = one
 				j.Done++
+			}
+		}
+	case eventstore.JobSettled:
+		j.Results = slices.Clone(j.Results)
+		for _, one := range e.Results {
+			if 0 <= one.Item && one.Item < len(j.Results) && j.Results[one.Item].Outcome == eventstore.JobAsked {
+				j.Results[one.Item] = one
 			}
 		}
 	case eventstore.JobEnded:

@@ -8,10 +8,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"iter"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -44,15 +42,9 @@ const (
 	BadJob      domain.Code = "bad_job"
 )
 
-// Log is what jobs need of the log.
-type Log interface {
-	Append(ctx context.Context, stream string, expected eventstore.Revision, e eventstore.Event) (eventstore.Recorded, error)
-	ReadStream(ctx context.Context, stream string, after eventstore.Revision) iter.Seq2[eventstore.Recorded, error]
-}
-
 // Jobs makes, reads and cancels jobs. Safe for many goroutines.
 type Jobs struct {
-	log   Log
+	log   commands.Log
 	codec eventstore.Codec
 	now   func() time.Time
 	cache *lru.Cache[string, Job]
@@ -62,7 +54,7 @@ type Jobs struct {
 
 // NewJobs returns the jobs of a log; now is the clock. open names the jobs that may not be over: a hint, such as a read model can
 // give, since the log is looked at before anything is done.
-func NewJobs(log Log, codec eventstore.Codec, now func() time.Time, open func(context.Context) ([]string, error)) *Jobs {
+func NewJobs(log commands.Log, codec eventstore.Codec, now func() time.Time, open func(context.Context) ([]string, error)) *Jobs {
 	cache, err := lru.New[string, Job](cacheJobs)
 	if err != nil {
 		panic(err) // the size is a constant above zero
@@ -128,7 +120,7 @@ func (s *Jobs) Make(ctx context.Context, actor domain.Actor, key string, p Plan)
 		return Job{}, err
 	}
 	command := commands.CommandID(actor.ID, key)
-	id, parts := jobID(command), split(p.Items)
+	id, parts := commands.ShortID("job", command), split(p.Items)
 	for range maxConflicts {
 		j, err := s.Read(ctx, id)
 		missing := (*domain.Rejection)(nil)
@@ -168,7 +160,7 @@ func (s *Jobs) Made(ctx context.Context, actor domain.Actor, key string, p Plan)
 	if err != nil {
 		return Job{}, false, err
 	}
-	j, err = s.Read(ctx, jobID(commands.CommandID(actor.ID, key)))
+	j, err = s.Read(ctx, commands.ShortID("job", commands.CommandID(actor.ID, key)))
 	missing := (*domain.Rejection)(nil)
 	switch {
 	case errors.As(err, &missing):
@@ -241,7 +233,7 @@ func (s *Jobs) end(ctx context.Context, actor domain.Actor, command uuid.UUID, i
 // Read is a job as the log tells it now. Errors: a rejection JobNotFound, eventstore.ErrUnavailable.
 func (s *Jobs) Read(ctx context.Context, id string) (Job, error) {
 	missing := &domain.Rejection{Code: JobNotFound, Kind: domain.Missing, Message: "There is no such job."}
-	if !isID(id) {
+	if !commands.IsShortID(id) {
 		return Job{}, missing
 	}
 	j, ok := s.cache.Get(id)
@@ -272,27 +264,15 @@ func (s *Jobs) remember(j Job) {
 	}
 }
 
-// append seals an event as the next of a job's stream and appends it.
+// append appends an event as the next of a job's stream.
 func (s *Jobs) append(ctx context.Context, was Job, command uuid.UUID, actor domain.Actor, request string, event domain.Event) (Job, error) {
 	stream := eventstore.JobStream(was.ID)
-	sealed, err := s.codec.Encode(stream, event)
+	a := commands.Appender{Log: s.log, Codec: s.codec, Now: s.now}
+	recorded, env, err := a.Append(ctx, stream, was.revision, event, eventstore.Envelope{
+		Actor: actor, CommandID: command, RequestHash: request, CorrelationID: stream, CausationID: was.made, Prev: was.hash,
+	})
 	if err != nil {
 		return was, err
-	}
-	sealed.ID = commands.EventID(command, stream)
-	env := eventstore.Envelope{
-		Schema: s.codec.Schema(event), OccurredAt: s.now().UTC().Truncate(time.Microsecond), Actor: actor, CommandID: command,
-		RequestHash: request, CorrelationID: stream, CausationID: was.made, Prev: was.hash,
-	}
-	if sealed, env.Hash, err = eventstore.Seal(stream, was.revision+1, sealed, env); err != nil {
-		return was, err
-	}
-	recorded, err := s.log.Append(ctx, stream, was.revision, sealed)
-	if err != nil {
-		return was, err
-	}
-	if !recorded.Holds(sealed) { // an earlier append of the same command, whose answer was lost
-		return was, &eventstore.ConflictError{Stream: stream, Expected: was.revision, Actual: recorded.Revision}
 	}
 	is := was.evolve(recorded, event, env)
 	s.remember(is)
@@ -301,18 +281,6 @@ func (s *Jobs) append(ctx context.Context, was Job, command uuid.UUID, actor dom
 
 // Position is up to where the log must be read to know the job as it is here.
 func (j Job) Position() eventstore.Position { return j.position }
-
-const idLength = 16
-
-// jobID derives the id from the command that makes the job, so that asking again can't make two.
-func jobID(command uuid.UUID) string {
-	sum := sha256.Sum256(append([]byte("orderledger job\n"), command[:]...))
-	return hex.EncodeToString(sum[:idLength/2])
-}
-
-func isID(id string) bool {
-	return len(id) == idLength && !strings.ContainsFunc(id, func(r rune) bool { return !strings.ContainsRune("0123456789abcdef", r) })
-}
 
 // oldest sorts jobs by when they were made.
 func oldest(a, b Job) int { return cmp.Or(a.Made.Compare(b.Made), cmp.Compare(a.ID, b.ID)) }

@@ -5,11 +5,13 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/time/rate"
 
@@ -30,13 +32,15 @@ var ErrNoLonger = errors.New("the job's maker may not act any more")
 // DefaultPatience is how long a job of another process is left alone, where several share the log.
 const DefaultPatience = 15 * time.Second
 
-// Config says what a Runner works with. Jobs, Handler and Standing are required.
+// Config says what a Runner works with. Jobs, Handler, Standing and Asked are required.
 type Config struct {
 	Jobs    *Jobs
 	Handler Handler
 	// Standing is an actor as they are now, whose role may have changed since then. Errors: ErrNoLonger, eventstore.ErrUnavailable.
 	Standing func(ctx context.Context, was domain.Actor, then time.Time) (domain.Actor, error)
-	Logger   *slog.Logger // default slog.Default
+	// Asked names the jobs of which Stripe may still have to answer something: a hint, such as a read model can give.
+	Asked  func(context.Context) ([]string, error)
+	Logger *slog.Logger // default slog.Default
 	// Patience is how long a process must have seen a job stand still before it goes on with one that it did not make: where several
 	// processes share the log, another one may be at it. It goes by this process's own clock alone. Zero: at once. Two that are at one
 	// job do no act twice.
@@ -69,24 +73,41 @@ type Runner struct {
 	mu    sync.Mutex
 	mine  map[string]bool               // made by this process
 	busy  map[string]context.CancelFunc // under way here
-	still map[string]still              // how open jobs were seen; Run's alone
+	still watch                         // of open jobs; Run's alone
 }
 
-// still is a job as it was seen, and since when it stands so.
+// watch is how jobs were seen, by id: at which revision, and since when.
+type watch map[string]still
+
 type still struct {
 	at    eventstore.Revision
 	since time.Time
 }
 
+// stood is how long a job was seen to stand as it does.
+func (w watch) stood(j Job) time.Duration {
+	was, known := w[j.ID]
+	if !known || was.at != j.revision {
+		was = still{j.revision, time.Now()}
+		w[j.ID] = was
+	}
+	return time.Since(was.since)
+}
+
+// keep forgets all other jobs.
+func (w watch) keep(ids []string) {
+	maps.DeleteFunc(w, func(id string, _ still) bool { return !slices.Contains(ids, id) })
+}
+
 // NewRunner returns a Runner that does nothing until Run.
 func NewRunner(c Config) (*Runner, error) {
-	if c.Jobs == nil || c.Handler == nil || c.Standing == nil {
-		return nil, errors.New("jobs: jobs, a handler and who is who are required")
+	if c.Jobs == nil || c.Handler == nil || c.Standing == nil || c.Asked == nil {
+		return nil, errors.New("jobs: jobs, a handler, who is who and what Stripe was asked are required")
 	}
 	c = c.withDefaults()
 	return &Runner{
 		cfg: c, limit: rate.NewLimiter(rate.Limit(c.Rate), c.Workers), woken: make(chan struct{}, 1),
-		mine: map[string]bool{}, busy: map[string]context.CancelFunc{}, still: map[string]still{},
+		mine: map[string]bool{}, busy: map[string]context.CancelFunc{}, still: watch{},
 	}, nil
 }
 
@@ -121,6 +142,7 @@ func (r *Runner) wake() {
 func (r *Runner) Run(ctx context.Context) error {
 	var running sync.WaitGroup
 	defer running.Wait()
+	running.Go(func() { r.settle(ctx) })
 	tick := time.NewTicker(r.cfg.Poll)
 	defer tick.Stop()
 	for {
@@ -178,38 +200,32 @@ func (r *Runner) next(ctx context.Context) ([]Job, error) {
 		}
 	}
 	r.mu.Unlock()
+	r.still.keep(ids)
 	var jobs []Job
-	seen := map[string]still{}
 	for _, id := range ids {
 		j, err := r.cfg.Jobs.Read(ctx, id)
 		if err != nil { // the others are not held up by it
 			r.cfg.Logger.Warn("jobs: one can't be read now", "job", id, "error", err)
-			if was, known := r.still[id]; known {
-				seen[id] = was
-			}
 			continue
 		}
-		r.mu.Lock()
-		mine := r.mine[id]
-		if j.State() != Open {
+		if j.State() != Open && j.Asked() == 0 {
+			r.mu.Lock()
 			delete(r.mine, id)
+			r.mu.Unlock()
 		}
-		r.mu.Unlock()
-		if j.State() != Open {
-			continue
-		}
-		was, known := r.still[id]
-		if !known || was.at != j.revision {
-			was = still{j.revision, time.Now()}
-		}
-		seen[id] = was
-		if mine || time.Since(was.since) >= r.cfg.Patience {
+		if j.State() == Open && r.mayTake(j, r.still) {
 			jobs = append(jobs, j)
 		}
 	}
-	r.still = seen
 	slices.SortFunc(jobs, oldest)
 	return jobs, nil
+}
+
+// mayTake says whether a job is this process's to go on with: it made it, or saw it stand still for a while.
+func (r *Runner) mayTake(j Job, seen watch) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.mine[j.ID] || seen.stood(j) >= r.cfg.Patience
 }
 
 // work does what is left of a job. What was done is recorded even when the job was cancelled meanwhile, and when the program stops.
@@ -284,7 +300,7 @@ func (r *Runner) try(ctx context.Context, j Job, i int) (eventstore.JobResult, e
 		return result, err
 	}
 	c := commands.Request{
-		OrderID: item.OrderID, Command: command, CommandID: commands.CommandID(j.Maker.ID, "job "+j.ID+" "+item.OrderID.String()),
+		OrderID: item.OrderID, Command: command, CommandID: j.command(i),
 		RequestHash: request, Actor: actor, CorrelationID: eventstore.JobStream(j.ID), CausationID: j.made,
 	}
 	if j.Verb == domain.VerbShip { // it may move money, and it ships what somebody looked at
@@ -292,6 +308,11 @@ func (r *Runner) try(ctx context.Context, j Job, i int) (eventstore.JobResult, e
 	}
 	res, err := r.cfg.Handler.Handle(ctx, c)
 	return r.judge(ctx, j, result, res, err)
+}
+
+// command is the id of a job's act on one of its orders.
+func (j Job) command(i int) uuid.UUID {
+	return commands.CommandID(j.Maker.ID, "job "+j.ID+" "+j.Items[i].OrderID.String())
 }
 
 func commandOf(verb domain.Verb, item eventstore.JobItem) domain.Command {

@@ -27,7 +27,7 @@ func (e *env) token(name string, role domain.Role) string {
 	return "Bearer " + secret
 }
 
-// Each role does what the contract says and nothing else. The expectations are API.md's, not the domain's own.
+// Each role does what is expected here and nothing else. The expectations are none of the domain's own.
 func TestRolesMatrix(t *testing.T) {
 	e := newEnv(t)
 	clerk := "accept capture ship tracking archive unarchive notes reversal reauthorize"
@@ -278,6 +278,46 @@ func TestImport(t *testing.T) {
 	}
 	if e.head() != head {
 		t.Error("the same import moved the head")
+	}
+}
+
+// Two lines of one number and of other content: the first goes in, and the second is told what is in its way, also when all is sent
+// again, or corrected under the same key.
+func TestImportOfTwinsThatDiffer(t *testing.T) {
+	e := newEnv(t)
+	method := func(n int) func(map[string]any) {
+		return func(m map[string]any) { m["shipping_method"] = fmt.Sprint("method ", n) }
+	}
+	broken := func(m map[string]any) { m["total"] = 1 }
+	send := func(key string, lines ...string) (got []string) {
+		t.Helper()
+		r := e.post("/v1/imports", strings.Join(lines, "\n"), "Content-Type", "application/x-ndjson", "Idempotency-Key", key)
+		r.want(t, http.StatusOK, "")
+		var out commandapi.ImportResult
+		if err := json.Unmarshal(r.body, &out); err != nil {
+			t.Fatal(err)
+		}
+		for _, l := range out.Results {
+			got = append(got, strings.TrimSpace(l.Status+" "+l.Code))
+		}
+		return got
+	}
+	for _, c := range []struct {
+		key   string
+		lines []string
+		want  string
+	}{
+		{"k1", []string{order("1", "account", method(1)), order("1", "account", method(2)), order("1", "account", method(1))}, "placed, rejected order_exists, placed"},
+		{"k1", []string{order("1", "account", method(1)), order("1", "account", method(2))}, "placed, rejected order_exists"},
+		{"k1", []string{order("1", "account", method(2))}, "rejected order_exists"},
+		{"k2", []string{order("1", "account", method(2)), order("1", "account", method(1))}, "rejected order_exists, exists"},
+		{"k3", []string{order("2", "account", broken), order("2", "account", method(1))}, "rejected totals_mismatch, placed"},
+		{"k3", []string{order("2", "account"), order("2", "account", method(1))}, "rejected order_exists, placed"},
+		{"k4", []string{order("3", "card", method(1)), order("3", "card", method(2))}, "placed, rejected order_exists"},
+	} {
+		if got := strings.Join(send(c.key, c.lines...), ", "); got != c.want {
+			t.Errorf("%s: %s, want %s", c.key, got, c.want)
+		}
 	}
 }
 

@@ -38,6 +38,10 @@ type Auth struct {
 	Log *slog.Logger
 	// Refuse answers who is not let in; nil writes the problem.
 	Refuse Refuse
+	// Strangers bounds how often tokens are tried; nil: as often as somebody likes.
+	Strangers *Strangers
+	// Watch ends answers that go on when who gets them may not have them any more; nil: they go on.
+	Watch *Watch
 }
 
 // Refuse answers a request that is refused before anything looks at what it asks.
@@ -70,7 +74,12 @@ func Authenticate(a Auth) func(http.Handler) http.Handler {
 				a.Refuse.answer(w, r, New(http.StatusForbidden, CodeForbidden, "Requests from pages of another origin are refused."))
 				return
 			}
+			if !a.Strangers.mayTry(r) {
+				a.Refuse.answer(w, r, tooManyTries())
+				return
+			}
 			actor, err := a.actor(r)
+			a.Strangers.tried(r, err)
 			if err != nil && a.Optional {
 				actor, err = domain.Actor{}, nil
 			}
@@ -78,7 +87,12 @@ func Authenticate(a Auth) func(http.Handler) http.Handler {
 				a.Refuse.answer(w, r, Answer(r.Context(), log, err))
 				return
 			}
-			next.ServeHTTP(w, r.WithContext(domain.WithActor(r.Context(), actor)))
+			r = r.WithContext(domain.WithActor(r.Context(), actor))
+			if a.Watch != nil && r.Method == http.MethodGet { // what changes something was let in, and is done in a moment
+				a.Watch.serve(a, w, r, next)
+				return
+			}
+			next.ServeHTTP(w, r)
 		})
 	}
 }

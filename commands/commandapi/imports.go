@@ -134,6 +134,9 @@ func (l *lines) place(ctx context.Context, s *server) (*ImportAnswer, error) {
 			if errors.Is(o.Err, eventstore.ErrUnavailable) || ctx.Err() != nil {
 				return nil, o.Err
 			}
+			if errors.Is(o.Err, commands.ErrKeyReused) { // a line's key is its order's own, which stands with other content
+				o.Err = domain.Reject(domain.OrderExists)
+			}
 			r.reject(Answer(ctx, s.Logger, o.Err))
 			continue
 		}

@@ -22,25 +22,10 @@ func RateLimit(perSecond float64, burst int, refuse Refuse) func(http.Handler) h
 	if perSecond <= 0 {
 		return func(next http.Handler) http.Handler { return next }
 	}
-	known, err := lru.New[string, *rate.Limiter](limiters)
-	if err != nil {
-		panic(err) // the size is a constant above zero
-	}
-	burst = max(burst, 1)
-	limiterOf := func(key string) *rate.Limiter {
-		if l, ok := known.Get(key); ok {
-			return l
-		}
-		fresh := rate.NewLimiter(rate.Limit(perSecond), burst)
-		if l, ok, _ := known.PeekOrAdd(key, fresh); ok {
-			return l
-		}
-		return fresh
-	}
+	callers := newPace(perSecond, burst)
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			l := limiterOf(caller(r))
-			reserved := l.Reserve()
+			reserved := callers.of(caller(r)).Reserve()
 			if wait := reserved.Delay(); wait > 0 {
 				reserved.Cancel()
 				p := New(http.StatusTooManyRequests, CodeRateLimited, "Too many requests. Wait, then send the same request again.")
@@ -53,20 +38,51 @@ func RateLimit(perSecond float64, burst int, refuse Refuse) func(http.Handler) h
 	}
 }
 
-// caller is the actor, or else the address; of IPv6 its /64, which is what one customer has.
+// pace holds a limiter for each of many.
+type pace struct {
+	perSecond rate.Limit
+	burst     int
+	known     *lru.Cache[string, *rate.Limiter]
+}
+
+func newPace(perSecond float64, burst int) *pace {
+	known, err := lru.New[string, *rate.Limiter](limiters)
+	if err != nil {
+		panic(err) // the size is a constant above zero
+	}
+	return &pace{rate.Limit(perSecond), max(burst, 1), known}
+}
+
+func (p *pace) of(key string) *rate.Limiter {
+	if l, ok := p.known.Get(key); ok {
+		return l
+	}
+	fresh := rate.NewLimiter(p.perSecond, p.burst)
+	if l, ok, _ := p.known.PeekOrAdd(key, fresh); ok {
+		return l
+	}
+	return fresh
+}
+
+// caller is the actor, or else the address.
 func caller(r *http.Request) string {
 	if id := domain.ActorFrom(r.Context()).ID; id != "" {
 		return "actor " + id
 	}
-	from, err := netip.ParseAddrPort(r.RemoteAddr)
+	return "address " + Address(r.RemoteAddr)
+}
+
+// Address is the part of a remote address, with its port, that one customer has: of IPv6 the /64.
+func Address(remote string) string {
+	from, err := netip.ParseAddrPort(remote)
 	if err != nil {
-		return "address unknown"
+		return "unknown"
 	}
 	ip := from.Addr().Unmap()
 	if ip.Is6() {
 		if p, err := ip.Prefix(64); err == nil {
-			return "address " + p.String()
+			return p.String()
 		}
 	}
-	return "address " + ip.String()
+	return ip.String()
 }

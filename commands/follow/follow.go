@@ -4,12 +4,9 @@ package follow
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/orderledger/orderledger/domain/eventstore"
@@ -29,6 +26,7 @@ type Follower struct {
 
 // Log is what is followed; see eventstore.Store.
 type Log interface {
+	Head(ctx context.Context) (eventstore.Position, error)
 	Subscribe(ctx context.Context, after eventstore.Position) (eventstore.Subscription, error)
 }
 
@@ -54,6 +52,15 @@ func (f Follower) WhileAway(ctx context.Context, do func() (gotOn bool, err erro
 		case <-time.After(f.Wait(n)):
 		}
 	}
+}
+
+// Head is the log's, as soon as the log can be read. Errors as WhileAway.
+func (f Follower) Head(ctx context.Context) (head eventstore.Position, err error) {
+	err = f.WhileAway(ctx, func() (bool, error) {
+		head, err = f.Log.Head(ctx)
+		return false, err
+	})
+	return head, err
 }
 
 // Follow hands over what stands in the log after a position, batch by batch, and goes on where it was as often as the log comes and
@@ -99,38 +106,4 @@ func Backoff(least, most time.Duration, n int, share float64) time.Duration {
 		end = min(most, least<<n)
 	}
 	return least + time.Duration(share*float64(max(0, end-least)))
-}
-
-// Save replaces a file with v as JSON, at once and on disk: a reader, or a crash, finds the old one or the new one.
-func Save(path string, v any) (err error) {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.tmp")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(f.Name()))
-		}
-	}()
-	_, err = f.Write(b)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	SyncDir(filepath.Dir(path))
-	return nil
-}
-
-// SyncDir makes a rename durable where that is possible. Where it isn't, a power cut may bring the old file back.
-func SyncDir(dir string) {
-	if d, err := os.Open(filepath.Clean(dir)); err == nil {
-		_ = d.Sync()
-		_ = d.Close()
-	}
 }

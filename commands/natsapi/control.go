@@ -45,11 +45,12 @@ func (e *endpoint) count(took time.Duration, failure string) {
 	}
 }
 
-func (s *Service) ping() any {
-	return micro.Ping{ServiceIdentity: s.identity, Type: micro.PingResponseType}
+func (s *Service) ping() ([]byte, error) {
+	return json.Marshal(micro.Ping{ServiceIdentity: s.identity, Type: micro.PingResponseType})
 }
 
-func (s *Service) info() any {
+// info is large, and the same for ever: it is written once, since anybody may ask for it.
+func (s *Service) info() ([]byte, error) {
 	i := micro.Info{
 		ServiceIdentity: s.identity, Type: micro.InfoResponseType,
 		Description: "An order ledger: its commands and queries, as in the HTTP API. Send a token in the header Authorization.",
@@ -59,10 +60,10 @@ func (s *Service) info() any {
 			Name: e.operation.verb, Subject: e.subject, QueueGroup: micro.DefaultQueueGroup, Metadata: maps.Clone(e.operation.about),
 		})
 	}
-	return i
+	return json.Marshal(i)
 }
 
-func (s *Service) stats() any {
+func (s *Service) stats() ([]byte, error) {
 	st := micro.Stats{ServiceIdentity: s.identity, Type: micro.StatsResponseType, Started: s.started}
 	for _, e := range s.endpoints {
 		e.mu.Lock()
@@ -70,18 +71,19 @@ func (s *Service) stats() any {
 		e.mu.Unlock()
 		st.Endpoints = append(st.Endpoints, &copied)
 	}
-	return st
+	return json.Marshal(st)
 }
 
 // subscribeControl answers those who look for services: at all, of this name, and of this id.
 func (s *Service) subscribeControl() error {
-	for verb, answer := range map[micro.Verb]func() any{micro.PingVerb: s.ping, micro.InfoVerb: s.info, micro.StatsVerb: s.stats} {
+	info := sync.OnceValues(s.info)
+	for verb, answer := range map[micro.Verb]func() ([]byte, error){micro.PingVerb: s.ping, micro.InfoVerb: info, micro.StatsVerb: s.stats} {
 		for _, who := range [][2]string{{"", ""}, {Name, ""}, {Name, s.identity.ID}} {
 			subject, err := micro.ControlSubject(verb, who[0], who[1])
 			if err != nil {
 				return err
 			}
-			sub, err := s.cfg.Conn.Subscribe(subject, func(m *nats.Msg) { s.control(m, answer()) })
+			sub, err := s.cfg.Conn.Subscribe(subject, func(m *nats.Msg) { s.control(m, answer) })
 			if err != nil {
 				return err
 			}
@@ -91,11 +93,11 @@ func (s *Service) subscribeControl() error {
 	return nil
 }
 
-func (s *Service) control(m *nats.Msg, answer any) {
+func (s *Service) control(m *nats.Msg, answer func() ([]byte, error)) {
 	if !s.answerable(m) {
 		return
 	}
-	body, err := json.Marshal(answer)
+	body, err := answer()
 	if err == nil {
 		err = s.cfg.Conn.Publish(m.Reply, body)
 	}

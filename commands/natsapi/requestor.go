@@ -1,10 +1,14 @@
 package natsapi
 
 import (
+	"crypto/sha256"
 	"encoding/json"
+	"net/http"
 	"strings"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/orderledger/orderledger/domain"
 )
 
 const (
@@ -30,4 +34,36 @@ func requestor(m *nats.Msg) (account string, imported bool) {
 		return "", false
 	}
 	return info.Account, true
+}
+
+// maxKnown bounds whose credentials are remembered.
+const maxKnown = 4096
+
+// sender is from whom a request is, for the room that it may take. Who sends a token is told by it once the token has been found good.
+// Before, it is one of its account's strangers, who share: tokens that are made up cost nothing, and must not look like many senders;
+// and a wrong one must not look like its holder.
+func (s *Service) sender(m *nats.Msg, given http.Header) string {
+	account, imported := requestor(m)
+	if credentials := given.Get("Authorization"); credentials != "" {
+		if actor, ok := s.known.Get(sha256.Sum256([]byte(credentials))); ok {
+			return "actor " + actor
+		}
+		return "strangers of " + account
+	}
+	if imported {
+		return "account " + account
+	}
+	return "strangers of "
+}
+
+// remember keeps as whom the sender of credentials acts; forget is for those that are good no more.
+func (s *Service) remember(given http.Header, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.known.Add(sha256.Sum256([]byte(given.Get("Authorization"))), domain.ActorFrom(r.Context()).ID)
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (s *Service) forget(given http.Header) {
+	s.known.Remove(sha256.Sum256([]byte(given.Get("Authorization"))))
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -15,15 +16,24 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/micro"
+	"golang.org/x/time/rate"
 
 	"github.com/orderledger/orderledger/commands/commandapi"
 	"github.com/orderledger/orderledger/domain"
+	"github.com/orderledger/orderledger/domain/share"
 )
 
 // flushPatience bounds how long the last answers may take to reach the server.
 const flushPatience = 5 * time.Second
+
+// How often a sender is told that there is no room.
+const (
+	refusalsPerSecond = 100
+	refusalsAtOnce    = 1000
+)
 
 // Name is the service's.
 const Name = "orderledger"
@@ -44,7 +54,8 @@ type Config struct {
 	Account func(ctx context.Context, name string) (domain.Actor, error)
 	Logger  *slog.Logger // default slog.Default
 	// Workers is how many requests are answered at once, default 256; Queue how many more may wait, default 1024; QueueBytes how
-	// large all of them may be together, default 64 MiB. What comes when there is no room is answered 503 at once.
+	// large all of them may be together, default 64 MiB. What comes when there is no room is answered 503 at once; who has as much of
+	// it as is left for all others is answered 429.
 	Workers, Queue, QueueBytes int
 	// Timeout bounds a request, its wait among the others included; default 40 s, which is longer than any request waits for Stripe.
 	Timeout time.Duration
@@ -73,9 +84,9 @@ type Service struct {
 	base     context.Context // of all requests
 	cut      context.CancelFunc
 	underway sync.WaitGroup
-	workers  chan struct{}
-	waiting  atomic.Int64 // requests that are underway, those that wait for a worker among them
-	bytes    atomic.Int64 // of them
+	room     *share.Room
+	known    *lru.Cache[[sha256.Size]byte, string] // as whom they act who sent what hashes to it
+	told     *lru.Cache[string, *rate.Limiter]     // how often senders may be told that there is no room
 
 	refused, ignored atomic.Int64
 }
@@ -84,7 +95,7 @@ type Service struct {
 type Stats struct {
 	Requests int64 // that were answered
 	Errors   int64 // of those, with a problem
-	Refused  int64 // of those, because there was no room
+	Refused  int64 // because there was no room, or none for this sender; who has been told so often enough is not answered
 	Ignored  int64 // that could not be answered, and were not looked at
 }
 
@@ -95,8 +106,16 @@ func Start(cfg Config) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("nats service: %w", err)
 	}
+	known, err := lru.New[[sha256.Size]byte, string](maxKnown)
+	if err != nil {
+		return nil, err
+	}
+	told, err := lru.New[string, *rate.Limiter](maxKnown)
+	if err != nil {
+		return nil, err
+	}
 	s := &Service{
-		cfg: cfg, started: time.Now().UTC(), workers: make(chan struct{}, cfg.Workers),
+		cfg: cfg, started: time.Now().UTC(), room: share.NewRoom(cfg.Workers, cfg.Queue, cfg.QueueBytes), known: known, told: told,
 		identity: micro.ServiceIdentity{Name: Name, ID: rand.Text(), Version: cfg.Version, Metadata: map[string]string{"ledger": cfg.Ledger}},
 	}
 	s.base, s.cut = context.WithCancel(context.Background())
@@ -184,41 +203,61 @@ func (s *Service) receive(e *endpoint, m *nats.Msg) {
 	if !s.answerable(m) {
 		return
 	}
-	size := int64(m.Size())
-	waiting, bytes := s.waiting.Add(1), s.bytes.Add(size)
-	leave := func() { s.waiting.Add(-1); s.bytes.Add(-size) }
-	if waiting > int64(s.cfg.Workers+s.cfg.Queue) || bytes > int64(s.cfg.QueueBytes) {
-		leave()
+	given := headers(m)
+	from := s.sender(m, given)
+	p, err := s.room.Enter(from, m.Size())
+	if err != nil {
 		s.refused.Add(1)
-		p := commandapi.New(http.StatusServiceUnavailable, commandapi.CodeUnavailable,
-			"Too many requests wait for an answer. Send the same request again, with the same Idempotency-Key.")
-		p.RetryAfter = time.Second
-		s.respond(e, m, began, problem(p))
+		if s.tells(from, began) {
+			s.respond(e, m, began, problem(noPlace(err)))
+		}
 		return
 	}
 	s.underway.Go(func() {
-		defer leave()
 		ctx, cancel := context.WithTimeout(s.base, s.cfg.Timeout)
 		defer cancel()
-		select {
-		case s.workers <- struct{}{}:
-			defer func() { <-s.workers }()
-			s.respond(e, m, began, s.answer(ctx, e, m))
-		case <-ctx.Done():
-			s.respond(e, m, began, problem(commandapi.From(ctx.Err())))
+		if err := p.Wait(ctx); err != nil {
+			s.respond(e, m, began, problem(commandapi.From(err)))
+			return
 		}
+		defer p.Leave()
+		s.respond(e, m, began, s.answer(ctx, e, m, given))
 	})
 }
 
+// tells says whether a sender is to be told that there is no room: each request would hold up those of others behind it by what the
+// answer costs, so who goes on all the same is told so often and no more.
+func (s *Service) tells(from string, now time.Time) bool {
+	l, ok := s.told.Get(from)
+	if !ok {
+		l = rate.NewLimiter(refusalsPerSecond, refusalsAtOnce)
+		if before, ok, _ := s.told.PeekOrAdd(from, l); ok {
+			l = before
+		}
+	}
+	return l.AllowN(now, 1)
+}
+
+// noPlace is what who gets no place is told.
+func noPlace(err error) *commandapi.Problem {
+	p := commandapi.New(http.StatusServiceUnavailable, commandapi.CodeUnavailable,
+		"Too many requests wait for an answer. Send the same request again, with the same Idempotency-Key.")
+	if errors.Is(err, share.ErrYours) {
+		p = commandapi.New(http.StatusTooManyRequests, commandapi.CodeRateLimited,
+			"You have as many requests underway as one sender may have. Wait for their answers, then send the same request again, with the same Idempotency-Key.")
+	}
+	p.RetryAfter = time.Second
+	return p
+}
+
 // answer carries a request out.
-func (s *Service) answer(ctx context.Context, e *endpoint, m *nats.Msg) (a *recorder) {
+func (s *Service) answer(ctx context.Context, e *endpoint, m *nats.Msg, given http.Header) (a *recorder) {
 	defer func() {
 		if p := recover(); p != nil {
 			s.cfg.Logger.Error("a request on NATS failed", "subject", m.Subject, "panic", p)
 			a = problem(commandapi.From(fmt.Errorf("panic: %v", p)))
 		}
 	}()
-	given := headers(m)
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "/", http.NoBody)
 	if err != nil {
 		return problem(commandapi.From(err))
@@ -243,7 +282,10 @@ func (s *Service) answer(ctx context.Context, e *endpoint, m *nats.Msg) (a *reco
 		next.ServeHTTP(w, r.WithContext(domain.WithActor(ctx, actor)))
 	default:
 		r.Header["Authorization"] = slices.Clone(given["Authorization"])
-		commandapi.Authenticate(s.cfg.Auth)(next).ServeHTTP(w, r)
+		commandapi.Authenticate(s.cfg.Auth)(s.remember(given, next)).ServeHTTP(w, r)
+		if w.status == http.StatusUnauthorized {
+			s.forget(given)
+		}
 	}
 	return w
 }

@@ -5,70 +5,23 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/orderledger/orderledger/commands"
+	"github.com/orderledger/orderledger/commands/follow/followtest"
 	"github.com/orderledger/orderledger/commands/notify"
 	"github.com/orderledger/orderledger/domain/eventstore"
 )
 
-// fate lets a process die at its nth step. A step lies before and after each append and each message.
-type fate struct {
-	mu   sync.Mutex
-	left int // 0 and less: it lives on
-	dead bool
-}
-
-func (f *fate) step() error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.left--; f.left == 0 {
-		f.dead = true
-	}
-	if f.dead {
-		return errDead
-	}
-	return nil
-}
-
-func (f *fate) isDead() bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.dead
-}
-
-type mortalLog struct {
-	eventstore.Store
-	fate *fate
-}
-
-func (l mortalLog) Append(ctx context.Context, stream string, at eventstore.Revision, e eventstore.Event) (eventstore.Recorded, error) {
-	if err := l.fate.step(); err != nil {
-		return eventstore.Recorded{}, err
-	}
-	r, err := l.Store.Append(ctx, stream, at, e)
-	if dead := l.fate.step(); dead != nil {
-		return eventstore.Recorded{}, dead
-	}
-	return r, err
-}
-
 type mortalChannel struct {
 	*pigeon
-	fate *fate
+	fate *followtest.Fate
 }
 
 func (c mortalChannel) Send(ctx context.Context, m notify.Message) error {
-	if err := c.fate.step(); err != nil {
-		return err
-	}
-	err := c.pigeon.Send(ctx, m)
-	if dead := c.fate.step(); dead != nil {
-		return dead
-	}
+	_, err := followtest.Around(c.fate, func() (none struct{}, err error) { return none, c.pigeon.Send(ctx, m) })
 	return err
 }
 
@@ -104,12 +57,12 @@ func TestDyingAnywhere(t *testing.T) {
 func die(w *world, lost bool, first, second int) (survived, again bool) {
 	path := filepath.Join(w.t.TempDir(), "notify.json")
 	began, did := false, false
-	fates := []*fate{{left: first}, {left: second}, {}}
+	fates := []*followtest.Fate{followtest.DieAt(first), followtest.DieAt(second), followtest.DieAt(0)}
 	for life, f := range fates {
 		if lost && life > 0 {
 			path = filepath.Join(w.t.TempDir(), fmt.Sprint(life, ".json"))
 		}
-		log := mortalLog{w.log, f}
+		log := followtest.Log{Store: w.log, Fate: f}
 		p, err := w.tryStart(func(c *notify.Config) {
 			c.Log, c.SnapshotPath = log, path
 			c.Notices = commands.Notices{Handler: commands.NewHandler(log, eventstore.Codec{}, time.Now)}
@@ -130,7 +83,7 @@ func die(w *world, lost bool, first, second int) (survived, again bool) {
 		}
 		for range 700 { // enough for the digest of what is due tomorrow
 			synctest.Wait()
-			if f.isDead() || (p.Ready() && p.Status().Open == 0) {
+			if f.Dead() || (p.Ready() && p.Status().Open == 0) {
 				break
 			}
 			pass(time.Minute)
@@ -141,7 +94,7 @@ func die(w *world, lost bool, first, second int) (survived, again bool) {
 		w.t.Error("it never began")
 	}
 	w.toldAll()
-	return !fates[0].isDead(), fates[1].isDead()
+	return !fates[0].Dead(), fates[1].Dead()
 }
 
 // toldAll wants each of the two orders' facts told, by messages of one content for each id, and one receipt for each.

@@ -1,7 +1,6 @@
 package notify
 
 import (
-	"container/heap"
 	"context"
 	"fmt"
 	"slices"
@@ -30,7 +29,7 @@ type loop struct {
 	jobs    map[uuid.UUID]*job // by the notice's id, or the batch's
 	lanes   map[*Lane]*lane
 	digests map[*Digest]*digest
-	later   waiting
+	later   follow.Due[*job]
 	waits   int // jobs that are queued
 
 	verify bool // the next event must be the snapshot's last
@@ -46,15 +45,15 @@ type turn struct {
 
 // job is the work on one message.
 type job struct {
+	follow.Place // among those that wait for their time
+
 	key     uuid.UUID
 	members []Notice // one, or a digest's
 	digest  *Digest  // nil for a message of its own
 	lane    *Lane
 	state   jobState
 	tries   int
-	sent    *sent     // the message was taken, and its receipts are not all kept
-	due     time.Time // when it is looked at again, for jobs that wait
-	index   int       // in the heap of those that wait
+	sent    *sent // the message was taken, and its receipts are not all kept
 }
 
 type jobState int
@@ -113,8 +112,8 @@ func (l *loop) run(ctx context.Context) error {
 	l.catchUp()
 	for {
 		next := l.dispatch(ctx)
-		if len(l.later) > 0 && (next.IsZero() || l.later[0].due.Before(next)) {
-			next = l.later[0].due
+		if at, ok := l.later.Next(); ok && (next.IsZero() || at.Before(next)) {
+			next = at
 		}
 		if !next.IsZero() {
 			timer.Reset(time.Until(next))
@@ -146,16 +145,11 @@ func (l *loop) run(ctx context.Context) error {
 // takeTurns sends whenever it is this process's turn, until the context ends.
 func (l *loop) takeTurns(ctx context.Context) error {
 	return follow.InTurn(ctx, l.cfg.Turn, func(held context.Context) error {
-		t := turn{held: held}
-		err := l.follower().WhileAway(held, func() (bool, error) {
-			var err error
-			t.head, err = l.cfg.Log.Head(held)
-			return false, err
-		})
+		head, err := l.follower().Head(held)
 		if err != nil {
 			return err
 		}
-		if err := l.tell(held, t); err != nil {
+		if err := l.tell(held, turn{held: held, head: head}); err != nil {
 			return err
 		}
 		<-held.Done()
@@ -219,8 +213,8 @@ func (l *loop) drain() {
 func (l *loop) learn(batch []eventstore.Recorded) error {
 	for _, r := range batch {
 		if l.verify {
-			if r.Position != l.at.Checkpoint || r.ID != l.at.Event {
-				return errForeignSnapshot
+			if !l.at.Ends(r) {
+				return follow.ErrForeignSnapshot
 			}
 			l.verify = false
 			l.catchUp()
@@ -235,7 +229,7 @@ func (l *loop) learn(batch []eventstore.Recorded) error {
 			l.state, c = React(l.state, l.cfg.Kinds, f)
 		}
 		l.mu.Lock()
-		l.at.Before, l.at.Checkpoint, l.at.Event = l.at.Checkpoint, r.Position, r.ID
+		l.at.Pass(r)
 		l.open = l.state.Open
 		live := l.caughtUp
 		l.mu.Unlock()
@@ -406,7 +400,7 @@ func (l *loop) remove(j *job) {
 		a.ready = slices.DeleteFunc(a.ready, func(r *job) bool { return r == j })
 		l.waits--
 	case waits:
-		heap.Remove(&l.later, j.index)
+		l.later.Remove(j)
 	case gathered:
 		d := l.digests[j.digest]
 		d.jobs = slices.DeleteFunc(d.jobs, func(r *job) bool { return r == j })
@@ -431,14 +425,14 @@ func (l *loop) retried(j *job, again bool) {
 }
 
 func (l *loop) waitUntil(j *job, at time.Time) {
-	j.state, j.due = waits, at
-	heap.Push(&l.later, j)
+	j.state = waits
+	l.later.Put(j, at)
 }
 
 // wake takes up the jobs whose time has come.
 func (l *loop) wake(now time.Time) {
-	for len(l.later) > 0 && !l.later[0].due.After(now) {
-		l.due(heap.Pop(&l.later).(*job))
+	for j, ok := l.later.Take(now); ok; j, ok = l.later.Take(now) {
+		l.due(j)
 	}
 }
 
@@ -560,27 +554,4 @@ func (l *loop) save() {
 		return
 	}
 	l.saved = at.Checkpoint
-}
-
-// waiting is a heap of jobs, the one that is due first on top.
-type waiting []*job
-
-func (w waiting) Len() int           { return len(w) }
-func (w waiting) Less(a, b int) bool { return w[a].due.Before(w[b].due) }
-func (w waiting) Swap(a, b int)      { w[a], w[b] = w[b], w[a]; w[a].index, w[b].index = a, b }
-
-// Push implements heap.Interface.
-func (w *waiting) Push(x any) {
-	j := x.(*job)
-	j.index = len(*w)
-	*w = append(*w, j)
-}
-
-// Pop implements heap.Interface.
-func (w *waiting) Pop() any {
-	old := *w
-	j := old[len(old)-1]
-	old[len(old)-1] = nil
-	*w = old[:len(old)-1]
-	return j
 }

@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -44,29 +45,16 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
-	for _, d := range []struct {
-		v *time.Duration
-		d time.Duration
-	}{
-		{&c.SnapshotEvery, time.Minute},
-		{&c.MinBackoff, 15 * time.Second},
-		{&c.MaxBackoff, time.Hour},
-		{&c.GiveUp, 72 * time.Hour},
-		{&c.Timeout, 2 * time.Minute},
-		{&c.Grace, 10 * time.Second},
-	} {
-		if *d.v == 0 {
-			*d.v = d.d
-		}
-	}
-	if c.MaxReady == 0 {
-		c.MaxReady = 10_000
-	}
+	c.SnapshotEvery = cmp.Or(c.SnapshotEvery, time.Minute)
+	c.MinBackoff = cmp.Or(c.MinBackoff, 15*time.Second)
+	c.MaxBackoff = cmp.Or(c.MaxBackoff, time.Hour)
+	c.GiveUp = cmp.Or(c.GiveUp, 72*time.Hour)
+	c.Timeout = cmp.Or(c.Timeout, 2*time.Minute)
+	c.Grace = cmp.Or(c.Grace, 10*time.Second)
+	c.MaxReady = cmp.Or(c.MaxReady, 10_000)
+	c.Logger = cmp.Or(c.Logger, slog.Default())
 	if c.Now == nil {
 		c.Now = time.Now
-	}
-	if c.Logger == nil {
-		c.Logger = slog.Default()
 	}
 	if c.Turn == nil {
 		c.Turn = follow.Always{}
@@ -135,12 +123,6 @@ func (r *Runner) Begin(ctx context.Context) error {
 	return nil
 }
 
-// Knows says whether people are told of facts of this kind.
-func (r *Runner) Knows(kind string) bool {
-	_, ok := r.kinds[kind]
-	return ok
-}
-
 // Status is how the runner stands.
 type Status struct {
 	// Ready is as Runner.Ready says.
@@ -176,9 +158,6 @@ func (r *Runner) ready() bool {
 	return r.running && (r.caughtUp || r.knows && !r.cfg.Turn.Mine())
 }
 
-// errForeignSnapshot means that the log does not hold what the snapshot says that it has seen.
-var errForeignSnapshot = errors.New("the snapshot is not of this log")
-
 // Run follows the log and, in turn, sends until the context ends, which is no error; it returns when all that it started has ended: a
 // message that is on its way has a moment to arrive, so that its receipt is kept. It stops with an error that says where, when
 // the log misses an event or holds one that can't be read. Run is called once at a time.
@@ -188,7 +167,7 @@ func (r *Runner) Run(ctx context.Context) error {
 		r.cfg.Logger.Warn("notify: the snapshot can't be used, the log is read from its beginning", "error", err)
 	}
 	err = r.run(ctx, at)
-	if errors.Is(err, errForeignSnapshot) {
+	if errors.Is(err, follow.ErrForeignSnapshot) {
 		r.cfg.Logger.Warn("notify: the log does not hold what the snapshot has seen: it is read from its beginning")
 		err = r.run(ctx, snapshot{})
 	}
@@ -206,17 +185,12 @@ func (r *Runner) run(ctx context.Context, at snapshot) error {
 	r.at, r.knows, r.caughtUp, r.running, r.err, r.open, r.retrying = at, false, false, true, nil, at.State.Open, 0
 	r.at.State, r.at.Rules = State{}, r.rules
 	r.mu.Unlock()
-	var head eventstore.Position
-	err := r.follower().WhileAway(ctx, func() (bool, error) {
-		var err error
-		head, err = r.cfg.Log.Head(ctx)
-		return false, err
-	})
+	head, err := r.follower().Head(ctx)
 	if err != nil {
 		return fmt.Errorf("notify: %w", err)
 	}
 	if at.Checkpoint > head {
-		return errForeignSnapshot
+		return follow.ErrForeignSnapshot
 	}
 	l := newLoop(r, head, at)
 	g, ctx := errgroup.WithContext(ctx)
@@ -224,7 +198,7 @@ func (r *Runner) run(ctx context.Context, at snapshot) error {
 	g.Go(func() error { return l.run(ctx) })
 	g.Go(func() error { return l.takeTurns(ctx) })
 	err = g.Wait()
-	if !errors.Is(err, errForeignSnapshot) {
+	if !errors.Is(err, follow.ErrForeignSnapshot) {
 		l.save()
 	}
 	return err

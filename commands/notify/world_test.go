@@ -2,7 +2,6 @@ package notify_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -281,5 +280,3 @@ func wants(t *testing.T, got, want []string) {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
 }
-
-var errDead = errors.New("the process is dead")

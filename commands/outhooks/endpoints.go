@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"iter"
 	"strings"
 	"sync"
 	"time"
@@ -31,15 +30,9 @@ const MaxEndpoints = 100
 // OldSecretLife is for how long the secret before the current one signs, too.
 const OldSecretLife = 24 * time.Hour
 
-// Log is what endpoints need of the log.
-type Log interface {
-	Append(ctx context.Context, stream string, expected eventstore.Revision, e eventstore.Event) (eventstore.Recorded, error)
-	ReadStream(ctx context.Context, stream string, after eventstore.Revision) iter.Seq2[eventstore.Recorded, error]
-}
-
 // Endpoints adds, changes and removes endpoints. Safe for many goroutines.
 type Endpoints struct {
-	log   Log
+	log   commands.Log
 	codec eventstore.Codec
 	now   func() time.Time
 	keys  *Keyring
@@ -50,7 +43,7 @@ type Endpoints struct {
 }
 
 // NewEndpoints returns the endpoints of a log; now is the clock, and check says whether a URL may be one's (see sender.Client.Check).
-func NewEndpoints(log Log, codec eventstore.Codec, now func() time.Time, keys *Keyring, check func(context.Context, string) error) *Endpoints {
+func NewEndpoints(log commands.Log, codec eventstore.Codec, now func() time.Time, keys *Keyring, check func(context.Context, string) error) *Endpoints {
 	return &Endpoints{log: log, codec: codec, now: now, keys: keys, check: check, known: map[string]Endpoint{}}
 }
 
@@ -76,7 +69,7 @@ func (s *Endpoints) Add(ctx context.Context, r Request, a Addition) (Change, err
 	if err != nil {
 		return Change{}, err
 	}
-	id := endpointID(r.Command)
+	id := commands.ShortID("endpoint", r.Command)
 	return s.change(ctx, id, "add", a.hash(), r, func(e Endpoint) (domain.Event, error) {
 		if e.exists() {
 			return nil, commands.ErrKeyReused // asked again, it would have been recognised
@@ -214,25 +207,13 @@ func (s *Endpoints) record(ctx context.Context, id string, command uuid.UUID, ca
 	return fmt.Errorf("%w: endpoint %s changes too quickly", eventstore.ErrUnavailable, id)
 }
 
-// append seals an event as the next of an endpoint's stream and appends it.
+// append appends an event as the next of an endpoint's stream.
 func (s *Endpoints) append(ctx context.Context, was Endpoint, event domain.Event, env eventstore.Envelope) (Endpoint, error) {
-	stream := eventstore.EndpointStream(was.ID)
-	sealed, err := s.codec.Encode(stream, event)
+	env.Prev = was.hash
+	a := commands.Appender{Log: s.log, Codec: s.codec, Now: s.now}
+	recorded, env, err := a.Append(ctx, eventstore.EndpointStream(was.ID), was.revision, event, env)
 	if err != nil {
 		return was, err
-	}
-	sealed.ID = commands.EventID(env.CommandID, stream)
-	env.Schema, env.OccurredAt = s.codec.Schema(event), s.now().UTC().Truncate(time.Microsecond)
-	env.CorrelationID, env.Prev = env.CommandID.String(), was.hash
-	if sealed, env.Hash, err = eventstore.Seal(stream, was.revision+1, sealed, env); err != nil {
-		return was, err
-	}
-	recorded, err := s.log.Append(ctx, stream, was.revision, sealed)
-	if err != nil {
-		return was, err
-	}
-	if !recorded.Holds(sealed) { // an earlier append of the same command, whose answer was lost
-		return was, &eventstore.ConflictError{Stream: stream, Expected: was.revision, Actual: recorded.Revision}
 	}
 	return s.remember(was.evolve(recorded, event, env)), nil
 }
@@ -274,7 +255,7 @@ func (s *Endpoints) alive() []Endpoint {
 // read is an endpoint as the log tells it now.
 func (s *Endpoints) read(ctx context.Context, id string) (Endpoint, error) {
 	e := s.seen(id)
-	if !isID(id) {
+	if !commands.IsShortID(id) {
 		return e, nil
 	}
 	for r, err := range s.log.ReadStream(ctx, eventstore.EndpointStream(id), e.revision) {
@@ -291,18 +272,6 @@ func (s *Endpoints) read(ctx context.Context, id string) (Endpoint, error) {
 		return e, nil
 	}
 	return s.remember(e), nil
-}
-
-const idLength = 16
-
-// endpointID derives the id from the command that adds the endpoint, so that asking again can't add two.
-func endpointID(command uuid.UUID) string {
-	sum := sha256.Sum256(append([]byte("orderledger endpoint\n"), command[:]...))
-	return hex.EncodeToString(sum[:idLength/2])
-}
-
-func isID(id string) bool {
-	return len(id) == idLength && !strings.ContainsFunc(id, func(r rune) bool { return !strings.ContainsRune("0123456789abcdef", r) })
 }
 
 func hashOf(parts ...string) string {

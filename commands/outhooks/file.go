@@ -1,12 +1,6 @@
 package outhooks
 
 import (
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/google/uuid"
@@ -41,25 +35,4 @@ type registry struct {
 	Version   int                 `json:"version"`
 	Last      eventstore.EventRef `json:"last"`
 	Endpoints []string            `json:"endpoints"`
-}
-
-// load reads a file into v; false when there is none that can be used, and why, if that is not as it should be.
-func load(path string, v any) (bool, error) {
-	b, err := os.ReadFile(filepath.Clean(path))
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	var form struct {
-		Version int `json:"version"`
-	}
-	if err := errors.Join(json.Unmarshal(b, &form), json.Unmarshal(b, v)); err != nil {
-		return false, fmt.Errorf("%s: %w", path, err)
-	}
-	if form.Version != fileVersion {
-		return false, fmt.Errorf("%s: version %d, not %d", path, form.Version, fileVersion)
-	}
-	return true, nil
 }

@@ -62,11 +62,9 @@ func (c Config) withDefaults() Config {
 	c.GiveUp = cmp.Or(c.GiveUp, 72*time.Hour)
 	c.RecordEvery = cmp.Or(c.RecordEvery, 100)
 	c.SaveEvery = cmp.Or(c.SaveEvery, time.Minute)
+	c.Logger = cmp.Or(c.Logger, slog.Default())
 	if c.Now == nil {
 		c.Now = time.Now
-	}
-	if c.Logger == nil {
-		c.Logger = slog.Default()
 	}
 	if c.Turn == nil {
 		c.Turn = follow.Always{}
@@ -387,12 +385,11 @@ func (r *Runner) loadRegistry(ctx context.Context) error {
 	if r.cfg.Dir == "" {
 		return nil
 	}
-	var known registry
-	found, err := load(r.registryPath(), &known)
+	known, err := follow.Load[registry](r.registryPath(), fileVersion)
 	if err != nil {
 		r.cfg.Logger.Warn("webhooks: what endpoints there are is read from the log's beginning", "error", err)
 	}
-	if !found {
+	if known.Version == 0 {
 		return nil
 	}
 	at, ours, err := r.resolve(ctx, known.Last)

@@ -397,12 +397,9 @@ func (w *worker) load() {
 	if w.cfg.Dir == "" {
 		return
 	}
-	found, err := load(w.path(), &w.file)
-	if err != nil {
+	var err error
+	if w.file, err = follow.Load[checkpoint](w.path(), fileVersion); err != nil {
 		w.cfg.Logger.Warn("webhooks: a checkpoint can't be used; the endpoint goes on from where the log says", "endpoint", w.id, "error", err)
-	}
-	if !found {
-		w.file = checkpoint{}
 	}
 	if w.file.Unrecorded > 0 {
 		w.untold = time.Now()

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,78 +12,31 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/orderledger/orderledger/commands"
+	"github.com/orderledger/orderledger/commands/follow/followtest"
 	"github.com/orderledger/orderledger/commands/saga"
 	"github.com/orderledger/orderledger/domain"
 	"github.com/orderledger/orderledger/domain/eventstore"
 )
 
-// fate lets a process die at its nth step. A step lies before and after each append and each request to Stripe.
-type fate struct {
-	mu   sync.Mutex
-	left int // 0 and less: it lives on
-	dead bool
-}
-
-// step is an error when the process is dead.
-func (f *fate) step() error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.left--; f.left == 0 {
-		f.dead = true
-	}
-	if f.dead {
-		return errDead
-	}
-	return nil
-}
-
-func (f *fate) isDead() bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.dead
-}
-
-// around does something between two steps. A dead process does nothing, and learns nothing of what it did last.
-func around[R any](f *fate, do func() (R, error)) (R, error) {
-	var none R
-	if err := f.step(); err != nil {
-		return none, err
-	}
-	r, err := do()
-	if err := f.step(); err != nil {
-		return none, err
-	}
-	return r, err
-}
-
-type mortalLog struct {
-	eventstore.Store
-	fate *fate
-}
-
-func (l mortalLog) Append(ctx context.Context, stream string, at eventstore.Revision, e eventstore.Event) (eventstore.Recorded, error) {
-	return around(l.fate, func() (eventstore.Recorded, error) { return l.Store.Append(ctx, stream, at, e) })
-}
-
 type mortalPayments struct {
 	commands.Payments
-	fate *fate
+	fate *followtest.Fate
 }
 
 func (p mortalPayments) Read(ctx context.Context, id string) (commands.PaymentIntent, error) {
-	return around(p.fate, func() (commands.PaymentIntent, error) { return p.Payments.Read(ctx, id) })
+	return followtest.Around(p.fate, func() (commands.PaymentIntent, error) { return p.Payments.Read(ctx, id) })
 }
 
 func (p mortalPayments) Capture(ctx context.Context, r commands.PaymentRequest) (commands.PaymentIntent, error) {
-	return around(p.fate, func() (commands.PaymentIntent, error) { return p.Payments.Capture(ctx, r) })
+	return followtest.Around(p.fate, func() (commands.PaymentIntent, error) { return p.Payments.Capture(ctx, r) })
 }
 
 func (p mortalPayments) Release(ctx context.Context, r commands.PaymentRequest) (commands.PaymentIntent, error) {
-	return around(p.fate, func() (commands.PaymentIntent, error) { return p.Payments.Release(ctx, r) })
+	return followtest.Around(p.fate, func() (commands.PaymentIntent, error) { return p.Payments.Release(ctx, r) })
 }
 
 func (p mortalPayments) Refund(ctx context.Context, r commands.PaymentRequest) (commands.PaymentRefund, error) {
-	return around(p.fate, func() (commands.PaymentRefund, error) { return p.Payments.Refund(ctx, r) })
+	return followtest.Around(p.fate, func() (commands.PaymentRefund, error) { return p.Payments.Refund(ctx, r) })
 }
 
 // click gives a clerk's command until it is answered or the process is dead; true when it was answered.
@@ -111,8 +63,8 @@ func TestDyingAnywhere(t *testing.T) {
 							id, command := a.prepare(w, visa), uuid.New()
 							answered := false
 							for life, steps := range []int{first, second, 0} {
-								f := &fate{left: steps}
-								log := mortalLog{w.log, f}
+								f := followtest.DieAt(steps)
+								log := followtest.Log{Store: w.log, Fate: f}
 								p := w.start(func(c *saga.Config) {
 									c.Log, c.Handler = log, commands.NewHandler(log, eventstore.Codec{}, time.Now)
 									c.Payments, c.SnapshotPath = mortalPayments{w.stripe, f}, path
@@ -124,10 +76,10 @@ func TestDyingAnywhere(t *testing.T) {
 									p.settle()
 								} else {
 									synctest.Wait()
-									if life == 0 && !f.isDead() {
+									if life == 0 && !f.Dead() {
 										survived = true
 									}
-									if life == 1 && !f.isDead() {
+									if life == 1 && !f.Dead() {
 										second = -1 // there are no further steps
 									}
 								}

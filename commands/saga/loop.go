@@ -1,7 +1,6 @@
 package saga
 
 import (
-	"container/heap"
 	"context"
 	"fmt"
 	"slices"
@@ -24,7 +23,7 @@ type loop struct {
 
 	jobs  map[string]*job // by key
 	ready [lines][]*job   // wait for a worker, first come first served in each line
-	later waiting
+	later follow.Due[*job]
 
 	turns chan *turn // a turn that begins; nil when it is over, and what was at work in it has ended
 	turn  *turn      // nil: it stands by, and only learns
@@ -44,6 +43,8 @@ type turn struct {
 
 // job is the work on one thing: an order's effect, something that Stripe told, a hold that runs out, or a clock.
 type job struct {
+	follow.Place // among those that wait
+
 	key       string
 	effect    Effect // what an order asked for; of the others, no part is set
 	hint      Hint
@@ -52,9 +53,7 @@ type job struct {
 	tries     tries
 	readFirst bool
 	state     jobState
-	due       time.Time // when it is looked at again, for jobs that wait
 	until     time.Time // for those that wait for an instant of the events' clock
-	index     int       // in the heap of those that wait
 }
 
 type jobState int
@@ -78,15 +77,11 @@ func newLoop(s *Saga, head eventstore.Position) *loop {
 // takeTurns acts whenever it is this process's turn, until the context ends.
 func (l *loop) takeTurns(ctx context.Context) error {
 	return follow.InTurn(ctx, l.cfg.Turn, func(held context.Context) error {
-		t := &turn{known: make(chan struct{}), reconciled: make(chan struct{}), live: make(chan struct{})}
-		err := l.follower().WhileAway(held, func() (bool, error) {
-			var err error
-			t.head, err = l.cfg.Log.Head(held)
-			return false, err
-		})
+		head, err := l.follower().Head(held)
 		if err != nil {
 			return err
 		}
+		t := &turn{head: head, known: make(chan struct{}), reconciled: make(chan struct{}), live: make(chan struct{})}
 		select {
 		case <-held.Done():
 			return held.Err()
@@ -142,8 +137,8 @@ func (l *loop) run(ctx context.Context) error {
 		if l.waiting() >= l.cfg.MaxReady {
 			batches = nil
 		}
-		if len(l.later) > 0 {
-			timer.Reset(time.Until(l.later[0].due))
+		if at, ok := l.later.Next(); ok {
+			timer.Reset(time.Until(at))
 		}
 		select {
 		case <-ctx.Done():
@@ -178,8 +173,8 @@ func (l *loop) run(ctx context.Context) error {
 func (l *loop) learn(batch []eventstore.Recorded) error {
 	for _, r := range batch {
 		if l.verify {
-			if r.Position != l.at.Checkpoint || r.ID != l.at.Event {
-				return errForeignSnapshot
+			if !l.at.Ends(r) {
+				return follow.ErrForeignSnapshot
 			}
 			l.verify = false
 			l.catchUp()
@@ -195,7 +190,7 @@ func (l *loop) learn(batch []eventstore.Recorded) error {
 			l.state, wanted = React(l.state, f)
 			l.watched.Watch(f)
 		}
-		l.at.Before, l.at.Checkpoint, l.at.Event = l.at.Checkpoint, r.Position, r.ID
+		l.at.Pass(r)
 		live := l.caughtUp
 		l.mu.Unlock()
 		switch {
@@ -284,7 +279,7 @@ func (l *loop) standBy() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.turn, l.caughtUp, l.troubles, l.waits = nil, false, map[string]error{}, map[string]Wait{}
-	l.jobs, l.ready, l.later = map[string]*job{}, [lines][]*job{}, nil
+	l.jobs, l.ready, l.later = map[string]*job{}, [lines][]*job{}, follow.Due[*job]{}
 }
 
 func (l *loop) queue(j *job) {
@@ -343,8 +338,7 @@ const longestSleep = 10 * time.Minute
 // waitUntil puts a job off until an instant of the events' clock.
 func (l *loop) waitUntil(j *job, at time.Time) {
 	j.state, j.until = backsOff, at
-	j.due = time.Now().Add(min(longestSleep, max(0, at.Sub(l.cfg.Now()))))
-	heap.Push(&l.later, j)
+	l.later.Put(j, time.Now().Add(min(longestSleep, max(0, at.Sub(l.cfg.Now())))))
 }
 
 // want takes on an effect that the log asks for now, or more that it says of one.
@@ -427,17 +421,17 @@ func (l *loop) wait(j *job, slow bool, pause time.Duration) {
 	if slow {
 		least, most = l.cfg.MinPoll, l.cfg.MaxPoll
 	}
-	j.state, j.until, j.due = backsOff, time.Time{}, time.Now().Add(pause+l.backoff(least, most, j.tries.n))
-	heap.Push(&l.later, j)
+	j.state, j.until = backsOff, time.Time{}
+	l.later.Put(j, time.Now().Add(pause+l.backoff(least, most, j.tries.n)))
 	if j.effect != (Effect{}) {
-		l.noteWait(j.key, Wait{Tries: j.tries.n, Next: j.due, TakenOn: slow})
+		l.noteWait(j.key, Wait{Tries: j.tries.n, Next: j.DueAt(), TakenOn: slow})
 	}
 }
 
 // wake queues the jobs whose time has come.
 func (l *loop) wake(now time.Time) {
-	for len(l.later) > 0 && !l.later[0].due.After(now) {
-		if j := heap.Pop(&l.later).(*job); j.until.After(l.cfg.Now()) {
+	for j, ok := l.later.Take(now); ok; j, ok = l.later.Take(now) {
+		if j.until.After(l.cfg.Now()) {
 			l.waitUntil(j, j.until)
 		} else {
 			l.queue(j)
@@ -448,7 +442,7 @@ func (l *loop) wake(now time.Time) {
 // rest takes a job out of those that wait for their time.
 func (l *loop) rest(j *job) {
 	if j.state == backsOff {
-		heap.Remove(&l.later, j.index)
+		l.later.Remove(j)
 	}
 }
 
@@ -505,27 +499,4 @@ func (l *loop) nextLine() *[]*job {
 
 func (j *job) task() task {
 	return task{key: j.key, effect: j.effect, hint: j.hint, hold: j.hold, clock: j.clock, readFirst: j.readFirst, tries: j.tries}
-}
-
-// waiting is a heap of jobs, the one that is due first on top.
-type waiting []*job
-
-func (w waiting) Len() int           { return len(w) }
-func (w waiting) Less(a, b int) bool { return w[a].due.Before(w[b].due) }
-func (w waiting) Swap(a, b int)      { w[a], w[b] = w[b], w[a]; w[a].index, w[b].index = a, b }
-
-// Push implements heap.Interface.
-func (w *waiting) Push(x any) {
-	j := x.(*job)
-	j.index = len(*w)
-	*w = append(*w, j)
-}
-
-// Pop implements heap.Interface.
-func (w *waiting) Pop() any {
-	old := *w
-	j := old[len(old)-1]
-	old[len(old)-1] = nil
-	*w = old[:len(old)-1]
-	return j
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/orderledger/orderledger/commands"
+	"github.com/orderledger/orderledger/commands/follow/followtest"
 	"github.com/orderledger/orderledger/commands/manufacturer"
 	"github.com/orderledger/orderledger/commands/saga"
 	"github.com/orderledger/orderledger/domain"
@@ -89,15 +90,15 @@ func (m *month) live(steps func() int, keepSnapshot bool) {
 	agenda := m.agenda()
 	path := filepath.Join(m.t.TempDir(), "saga.json")
 	var p *process
-	var f *fate
+	var f *followtest.Fate
 	begin := func() {
 		if !keepSnapshot {
 			if err := os.RemoveAll(path); err != nil {
 				m.t.Fatal(err)
 			}
 		}
-		f = &fate{left: steps()}
-		log := mortalLog{m.log, f}
+		f = followtest.DieAt(steps())
+		log := followtest.Log{Store: m.log, Fate: f}
 		m.starts = append(m.starts, m.now().Truncate(time.Microsecond))
 		p = m.start(func(c *saga.Config) {
 			c.Log, c.Handler, c.SnapshotPath, c.Now = log, commands.NewHandler(log, eventstore.Codec{}, m.now), path, m.now
@@ -117,9 +118,9 @@ func (m *month) live(steps func() int, keepSnapshot bool) {
 			agenda = agenda[1:]
 			synctest.Wait()
 		}
-		if f.isDead() {
+		if f.Dead() {
 			p.stop()
-			p, f = nil, &fate{}
+			p, f = nil, followtest.DieAt(0)
 			agenda = append(agenda, appointment{at: m.now().Add(time.Duration(m.random.Int64N(int64(9 * time.Hour)))), do: begin})
 			slices.SortStableFunc(agenda, func(a, b appointment) int { return a.at.Compare(b.at) })
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/orderledger/orderledger/commands"
+	"github.com/orderledger/orderledger/commands/follow/followtest"
 	"github.com/orderledger/orderledger/commands/saga"
 	"github.com/orderledger/orderledger/commands/stripepay/stripesim"
 	"github.com/orderledger/orderledger/domain"
@@ -108,18 +109,7 @@ func TestParkedThenGivenUpThoughItHappened(t *testing.T) {
 				p := w.start()
 				defer p.stop()
 				id := parked(w, p, a)
-				var err error
-				switch r := w.elsewhere(id, total); a.path {
-				case "/capture":
-					_, err = w.stripe.Capture(context.Background(), r)
-				case "/cancel":
-					_, err = w.stripe.Release(context.Background(), r)
-				default:
-					_, err = w.stripe.Refund(context.Background(), r)
-				}
-				if err != nil {
-					t.Fatal(err)
-				}
+				a.doElsewhere(w, id)
 				w.do(id, domain.Resume{Decision: domain.Abandon})
 				p.settle()
 				if a.name == "ship" { // the money is taken; whether it was shipped, only a person knows
@@ -144,7 +134,7 @@ func TestDownForADay(t *testing.T) {
 					id := a.prepare(w, visa)
 					if done {
 						// It dies when Stripe has done it.
-						p := w.start(func(c *saga.Config) { c.Payments = mortalPayments{w.stripe, &fate{left: 2}} })
+						p := w.start(func(c *saga.Config) { c.Payments = mortalPayments{w.stripe, followtest.DieAt(2)} })
 						synctest.Wait()
 						w.do(id, a.do)
 						synctest.Wait()

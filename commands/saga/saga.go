@@ -1,6 +1,7 @@
 package saga
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -54,36 +55,21 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
-	for _, d := range []struct {
-		v *time.Duration
-		d time.Duration
-	}{
-		{&c.SnapshotEvery, time.Minute},
-		{&c.EventsEvery, time.Hour},
-		{&c.SweepEvery, 24 * time.Hour},
-		{&c.SweepSpan, 35 * 24 * time.Hour},
-		{&c.ReconcileSpan, 180 * 24 * time.Hour},
-		{&c.MinBackoff, time.Second},
-		{&c.MaxBackoff, 15 * time.Minute},
-		{&c.MinPoll, 10 * time.Second},
-		{&c.MaxPoll, time.Hour},
-		{&c.KeyLife, 23 * time.Hour},
-	} {
-		if *d.v == 0 {
-			*d.v = d.d
-		}
-	}
-	if c.Workers == 0 {
-		c.Workers = 8
-	}
-	if c.MaxReady == 0 {
-		c.MaxReady = 1024
-	}
+	c.SnapshotEvery = cmp.Or(c.SnapshotEvery, time.Minute)
+	c.EventsEvery = cmp.Or(c.EventsEvery, time.Hour)
+	c.SweepEvery = cmp.Or(c.SweepEvery, 24*time.Hour)
+	c.SweepSpan = cmp.Or(c.SweepSpan, 35*24*time.Hour)
+	c.ReconcileSpan = cmp.Or(c.ReconcileSpan, 180*24*time.Hour)
+	c.MinBackoff = cmp.Or(c.MinBackoff, time.Second)
+	c.MaxBackoff = cmp.Or(c.MaxBackoff, 15*time.Minute)
+	c.MinPoll = cmp.Or(c.MinPoll, 10*time.Second)
+	c.MaxPoll = cmp.Or(c.MaxPoll, time.Hour)
+	c.KeyLife = cmp.Or(c.KeyLife, 23*time.Hour)
+	c.Workers = cmp.Or(c.Workers, 8)
+	c.MaxReady = cmp.Or(c.MaxReady, 1024)
+	c.Logger = cmp.Or(c.Logger, slog.Default())
 	if c.Now == nil {
 		c.Now = time.Now
-	}
-	if c.Logger == nil {
-		c.Logger = slog.Default()
 	}
 	if c.Turn == nil {
 		c.Turn = follow.Always{}
@@ -201,14 +187,14 @@ func (s *Saga) ready() bool {
 // has ended. It stops with an error that says where, when the log misses an event or holds one that can't be read: effects
 // are never carried out on a part of the story. Run is called once at a time.
 func (s *Saga) Run(ctx context.Context) error {
-	at, err := loadSnapshot(s.cfg.SnapshotPath)
+	at, err := follow.Load[snapshot](s.cfg.SnapshotPath, snapshotVersion)
 	if err != nil {
 		s.cfg.Logger.Warn("saga: the snapshot can't be used, the log is read from its beginning", "error", err)
 	}
 	s.begin(at)
 	s.reconcile = s.cfg.ReconcileFirst
 	err = s.run(ctx)
-	if errors.Is(err, errForeignSnapshot) {
+	if errors.Is(err, follow.ErrForeignSnapshot) {
 		s.cfg.Logger.Warn("saga: the log does not hold what the snapshot has seen, so it may have been restored: it is read from its " +
 			"beginning, and compared with Stripe before anything is asked")
 		s.begin(snapshot{})
@@ -228,9 +214,6 @@ func (s *Saga) Run(ctx context.Context) error {
 // errReconciling is why the saga is not ready meanwhile.
 var errReconciling = errors.New("comparing the ledger with Stripe before anything is asked")
 
-// errForeignSnapshot means that the log does not hold what the snapshot says that it has seen.
-var errForeignSnapshot = errors.New("the snapshot is not of this log")
-
 func (s *Saga) begin(at snapshot) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -241,17 +224,12 @@ func (s *Saga) begin(at snapshot) {
 }
 
 func (s *Saga) run(ctx context.Context) error {
-	var head eventstore.Position
-	err := s.follower().WhileAway(ctx, func() (bool, error) {
-		var err error
-		head, err = s.cfg.Log.Head(ctx)
-		return false, err
-	})
+	head, err := s.follower().Head(ctx)
 	if err != nil {
 		return fmt.Errorf("saga: %w", err)
 	}
 	if s.at.Checkpoint > head {
-		return errForeignSnapshot
+		return follow.ErrForeignSnapshot
 	}
 	l := newLoop(s, head)
 	g, ctx := errgroup.WithContext(ctx)
@@ -259,7 +237,7 @@ func (s *Saga) run(ctx context.Context) error {
 	g.Go(func() error { return l.run(ctx) })
 	g.Go(func() error { return l.takeTurns(ctx) })
 	err = g.Wait()
-	if !errors.Is(err, errForeignSnapshot) {
+	if !errors.Is(err, follow.ErrForeignSnapshot) {
 		l.save()
 	}
 	return err

@@ -108,14 +108,14 @@ func (o *oracle) read() {
 	o.entries = append(o.entries, more...)
 }
 
-// moved says whether the journal shows an act on a payment, and of which amount in all.
-func (o *oracle) moved(paymentIntent string, acts ...stripesim.Act) (amount int64, found bool) {
+// moved says of which amount in all the journal shows acts on a payment.
+func (o *oracle) moved(paymentIntent string, acts ...stripesim.Act) (amount int64) {
 	for _, e := range o.entries {
 		if e.PaymentIntent == paymentIntent && slices.Contains(acts, e.Act) {
-			amount, found = amount+e.Amount, true
+			amount += e.Amount
 		}
 	}
-	return amount, found
+	return amount
 }
 
 // check says that what an event claims of money has happened by then, and that nothing is told twice.
@@ -134,7 +134,7 @@ func (o *oracle) check(before, order domain.Order, e domain.Event) {
 			return
 		}
 		once(pi)
-		if took, _ := o.moved(pi, stripesim.ActCapture); took != e.Amount {
+		if took := o.moved(pi, stripesim.ActCapture); took != e.Amount {
 			o.u.failf("order %s: the ledger says that %d were captured, the journal %d", order.ID, e.Amount, took)
 		}
 	case domain.Shipped:
@@ -144,7 +144,7 @@ func (o *oracle) check(before, order domain.Order, e domain.Event) {
 		}
 	case domain.AuthorizationExpired:
 		once(pi)
-		if let, _ := o.moved(pi, stripesim.ActExpire, stripesim.ActRelease); let != simTotal {
+		if let := o.moved(pi, stripesim.ActExpire, stripesim.ActRelease); let != simTotal {
 			o.u.failf("order %s: the ledger says that the hold is gone, and the journal that %d were let go", order.ID, let)
 		}
 	case domain.Refunded:
@@ -155,18 +155,18 @@ func (o *oracle) check(before, order domain.Order, e domain.Event) {
 		if status := o.refundStatus(pi, e.Refund); status != "succeeded" && status != "failed" { // it may have come home since
 			o.u.failf("order %s: the ledger says that %s is with the customer, and Stripe that it is %q", order.ID, e.Refund, status)
 		}
-		if back, _ := o.moved(pi, stripesim.ActRefund); e.Amount != before.Taken || back < e.Amount {
+		if back := o.moved(pi, stripesim.ActRefund); e.Amount != before.Taken || back < e.Amount {
 			o.u.failf("order %s: the ledger says that %d of %d were given back, the journal %d", order.ID, e.Amount, before.Taken, back)
 		}
 	case domain.Cancelled:
 		if e.How == domain.ChargeRefunded {
 			once(e.Refund)
 		}
-		switch back, _ := o.moved(pi, stripesim.ActRefund); {
+		switch back := o.moved(pi, stripesim.ActRefund); {
 		case e.How == domain.ChargeRefunded && (!before.Captured() || back < before.Taken):
 			o.u.failf("order %s: cancelled with a refund, and the journal shows %d of %d", order.ID, back, before.Taken)
 		case e.How == domain.HoldReleased:
-			if let, _ := o.moved(pi, stripesim.ActRelease, stripesim.ActExpire); let != simTotal {
+			if let := o.moved(pi, stripesim.ActRelease, stripesim.ActExpire); let != simTotal {
 				o.u.failf("order %s: cancelled with a release, and the journal shows %d", order.ID, let)
 			}
 		}
@@ -187,8 +187,8 @@ func (o *oracle) check(before, order domain.Order, e domain.Event) {
 			o.u.failf("order %s: a refund is asked for in the middle of a dispute", order.ID)
 		}
 	case domain.Reauthorized:
-		held, _ := o.moved(e.Replaces, stripesim.ActAuthorize)
-		gone, _ := o.moved(e.Replaces, stripesim.ActRelease, stripesim.ActExpire, stripesim.ActCapture)
+		held := o.moved(e.Replaces, stripesim.ActAuthorize)
+		gone := o.moved(e.Replaces, stripesim.ActRelease, stripesim.ActExpire, stripesim.ActCapture)
 		if e.Replaces != pi && held > gone {
 			o.u.failf("order %s: the customer is held twice", order.ID)
 		}

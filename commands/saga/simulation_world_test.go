@@ -266,7 +266,7 @@ type simJob struct {
 }
 
 // start starts a process, from a snapshot when there is one.
-func (u *universe) start(from *proc) *proc {
+func (u *universe) start(from *proc) {
 	p := &proc{u: u, n: len(u.procs), jobs: map[string]*simJob{}}
 	log := simLog{u.log, u, p}
 	client := u.client(p)
@@ -307,7 +307,6 @@ func (u *universe) start(from *proc) *proc {
 		j.readFirst = true
 	}
 	u.note("process %d starts at %d", p.n, p.at)
-	return p
 }
 
 // learn folds up to n more events of the log.

@@ -322,18 +322,7 @@ func TestParkedThenAdopted(t *testing.T) {
 				if _, names := w.events(id); names[len(names)-1] != "Parked" {
 					t.Fatalf("Stripe shows nothing, and the order's story is %v", names)
 				}
-				var err error
-				switch r := w.elsewhere(id, total); a.path {
-				case "/capture":
-					_, err = w.stripe.Capture(context.Background(), r)
-				case "/cancel":
-					_, err = w.stripe.Release(context.Background(), r)
-				default:
-					_, err = w.stripe.Refund(context.Background(), r)
-				}
-				if err != nil {
-					t.Fatal(err)
-				}
+				a.doElsewhere(w, id)
 				w.do(id, domain.Resume{Decision: domain.Adopt, Evidence: "the dashboard shows it"})
 				p.settle()
 				w.ends(id, append([]string{"Parked", "Resumed"}, a.tells[1:]...)...)

@@ -2,7 +2,6 @@ package saga_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -234,5 +233,3 @@ func (w *world) elsewhere(id uuid.UUID, amount int64) commands.PaymentRequest {
 		Key: uuid.NewString(), OrderID: id.String(), PaymentIntent: w.order(id).Hold.PaymentIntent, Amount: amount, Currency: "USD",
 	}
 }
-
-var errDead = errors.New("the process is dead")

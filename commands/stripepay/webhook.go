@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/orderledger/orderledger/commands"
 	"github.com/orderledger/orderledger/commands/commandapi"
 	"github.com/orderledger/orderledger/domain"
@@ -57,10 +59,13 @@ func Webhook(c WebhookConfig) http.Handler {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	return webhookHandler{c}
+	return webhookHandler{c, &rate.Sometimes{First: 20, Interval: time.Second}}
 }
 
-type webhookHandler struct{ WebhookConfig }
+type webhookHandler struct {
+	WebhookConfig
+	says *rate.Sometimes // what anybody can bring about fills no log
+}
 
 func (h webhookHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if problem := h.take(w, r); problem != nil {
@@ -129,8 +134,10 @@ func (h webhookHandler) store(r *http.Request, event commands.PaymentEvent) *com
 
 // refused tells the operator of a delivery that is not as it should be: who configured the endpoint has to know.
 func (h webhookHandler) refused(r *http.Request, code string, event commands.PaymentEvent) {
-	h.Logger.WarnContext(r.Context(), "stripe: a webhook was refused", "code", code, "event", event.ID, "type", event.Type,
-		"livemode", event.Livemode, "request_id", commandapi.RequestIDFrom(r.Context()))
+	h.says.Do(func() {
+		h.Logger.WarnContext(r.Context(), "stripe: a webhook was refused", "code", code, "event", event.ID, "type", event.Type,
+			"livemode", event.Livemode, "request_id", commandapi.RequestIDFrom(r.Context()))
+	})
 }
 
 func wrongMode(m Mode) string {

@@ -322,6 +322,12 @@ func TestLogsHoldNothingOfBodies(t *testing.T) {
 	if lines := strings.Count(log.String(), "\n"); lines != 5 || strings.Contains(log.String(), secret) {
 		t.Errorf("%d lines:\n%s", lines, log.String())
 	}
+	for range 1000 { // anybody can send what is refused
+		post(t, h, said(eventJSON(1)), "t=1,v1=00")
+	}
+	if lines := strings.Count(log.String(), "\n"); lines > 100 {
+		t.Errorf("%d lines", lines)
+	}
 }
 
 // FuzzWebhook signs whatever body: no body is answered 503 or stored in a form that Stripe could not have meant, and what is

@@ -4,11 +4,8 @@ package views
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"iter"
 	"strings"
 	"time"
 	"unicode"
@@ -35,22 +32,16 @@ const (
 	NotYourView  domain.Code = "not_your_view"
 )
 
-// Log is what views need of the log.
-type Log interface {
-	Append(ctx context.Context, stream string, expected eventstore.Revision, e eventstore.Event) (eventstore.Recorded, error)
-	ReadStream(ctx context.Context, stream string, after eventstore.Revision) iter.Seq2[eventstore.Recorded, error]
-}
-
 // Views saves and removes views. Safe for many goroutines.
 type Views struct {
-	log   Log
+	log   commands.Log
 	codec eventstore.Codec
 	now   func() time.Time
 	count func(ctx context.Context, owner string) (int, error)
 }
 
 // New returns the views of a log; now is the clock, and count says how many views somebody has, as far as a read model knows.
-func New(log Log, codec eventstore.Codec, now func() time.Time, count func(ctx context.Context, owner string) (int, error)) *Views {
+func New(log commands.Log, codec eventstore.Codec, now func() time.Time, count func(ctx context.Context, owner string) (int, error)) *Views {
 	return &Views{log: log, codec: codec, now: now, count: count}
 }
 
@@ -94,7 +85,7 @@ func (s *Views) Save(ctx context.Context, actor domain.Actor, key string, v View
 		return "", 0, err
 	}
 	command := commands.CommandID(actor.ID, key)
-	id := viewID(command)
+	id := commands.ShortID("view", command)
 	was, err := s.read(ctx, id)
 	if err != nil {
 		return "", 0, err
@@ -207,7 +198,7 @@ func event(v View) eventstore.ViewSaved {
 }
 
 func (s *Views) read(ctx context.Context, id string) (saved, error) {
-	if !isID(id) {
+	if !commands.IsShortID(id) {
 		return saved{revision: eventstore.NoStream}, nil
 	}
 	return s.fold(ctx, eventstore.ViewStream(id))
@@ -238,30 +229,7 @@ func (s *Views) fold(ctx context.Context, stream string) (saved, error) {
 }
 
 func (s *Views) append(ctx context.Context, stream string, was saved, command uuid.UUID, actor domain.Actor, e domain.Event) (eventstore.Position, error) {
-	sealed, err := s.codec.Encode(stream, e)
-	if err != nil {
-		return 0, err
-	}
-	sealed.ID = commands.EventID(command, stream)
-	env := eventstore.Envelope{
-		Schema: s.codec.Schema(e), OccurredAt: s.now().UTC().Truncate(time.Microsecond), Actor: actor, CommandID: command,
-		CorrelationID: command.String(), Prev: was.hash,
-	}
-	if sealed, _, err = eventstore.Seal(stream, was.revision+1, sealed, env); err != nil {
-		return 0, err
-	}
-	recorded, err := s.log.Append(ctx, stream, was.revision, sealed)
+	a := commands.Appender{Log: s.log, Codec: s.codec, Now: s.now}
+	recorded, _, err := a.Append(ctx, stream, was.revision, e, eventstore.Envelope{Actor: actor, CommandID: command, Prev: was.hash})
 	return recorded.Position, err
-}
-
-const idLength = 16
-
-// viewID derives the id from the command that saves the view, so that asking again can't save two.
-func viewID(command uuid.UUID) string {
-	sum := sha256.Sum256(append([]byte("orderledger view\n"), command[:]...))
-	return hex.EncodeToString(sum[:idLength/2])
-}
-
-func isID(id string) bool {
-	return len(id) == idLength && !strings.ContainsFunc(id, func(r rune) bool { return !strings.ContainsRune("0123456789abcdef", r) })
 }

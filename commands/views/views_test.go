@@ -143,3 +143,45 @@ func TestTheNameAndTheSearchAreSealed(t *testing.T) {
 		t.Errorf("%s, %v", again, err)
 	}
 }
+
+// between is a log where something happens before an append.
+type between struct {
+	*memstore.Store
+	first func()
+}
+
+func (l *between) Append(ctx context.Context, stream string, at eventstore.Revision, e eventstore.Event) (eventstore.Recorded, error) {
+	if first := l.first; first != nil {
+		l.first = nil
+		first()
+	}
+	return l.Store.Append(ctx, stream, at, e)
+}
+
+// One key is one view's, also when two ask at once.
+func TestOneKeyForTwoViewsAtOnce(t *testing.T) {
+	log, ticks := &between{Store: memstore.New()}, 0
+	s := views.New(log, eventstore.Codec{}, func() time.Time {
+		ticks++
+		return time.Date(2026, 3, 2, 9, 0, ticks, 0, time.UTC)
+	}, func(context.Context, string) (int, error) { return 0, nil })
+	faster := views.View{Name: "Faster"}
+	var saved string
+	log.first = func() {
+		var err error
+		if saved, _, err = s.Save(t.Context(), ada, "k", faster); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, _, err := s.Save(t.Context(), ada, "k", views.View{Name: "Slower"}); !errors.Is(err, commands.ErrKeyReused) {
+		t.Errorf("the slower one is told %v", err)
+	}
+	log.first = func() {
+		if _, err := s.Change(t.Context(), ada, "c", saved, views.View{Name: "Changed"}); err != nil {
+			t.Error(err)
+		}
+	}
+	if at, err := s.Change(t.Context(), ada, "c", saved, views.View{Name: "Changed"}); err != nil || at != 2 {
+		t.Errorf("the same change at once: %d, %v", at, err)
+	}
+}

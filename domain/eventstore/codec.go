@@ -64,8 +64,8 @@ var entries = map[string]entry{
 	"DeliveryParked": plain[DeliveryParked](1), "DeliveryResumed": plain[DeliveryResumed](1),
 
 	"JobMade": plain[JobMade](1), "JobPlanned": plain[JobPlanned](1), "JobProgressed": plain[JobProgressed](1),
-	"JobEnded": plain[JobEnded](1), "ViewSaved": plain[ViewSaved](1), "ViewRemoved": plain[ViewRemoved](1),
-	"HomeViewChosen": plain[HomeViewChosen](1),
+	"JobSettled": plain[JobSettled](1), "JobEnded": plain[JobEnded](1),
+	"ViewSaved": plain[ViewSaved](1), "ViewRemoved": plain[ViewRemoved](1), "HomeViewChosen": plain[HomeViewChosen](1),
 }
 
 // Types lists the event types that the codec knows, with the schema that it writes.

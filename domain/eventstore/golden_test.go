@@ -127,6 +127,9 @@ var examples = []domain.Event{
 	eventstore.JobProgressed{Results: []eventstore.JobResult{
 		{Item: 1, Outcome: eventstore.JobRefused, Code: "already_shipped", Message: "The order is already shipped."},
 	}},
+	eventstore.JobSettled{Results: []eventstore.JobResult{
+		{Item: 1, Outcome: eventstore.JobRefused, Code: "card_declined", Message: "Your card was declined."},
+	}},
 	eventstore.JobEnded{Cancelled: true, Reason: "A person cancelled it."},
 	eventstore.ViewSaved{Shared: true, Personal: eventstore.ViewText{Name: "Paul's", Query: "tab=new&q=paul"}},
 	eventstore.ViewRemoved{},

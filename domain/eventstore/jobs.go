@@ -37,7 +37,7 @@ const (
 	JobDone    JobOutcome = "done"
 	JobAlready JobOutcome = "already" // it was so already
 	JobAsked   JobOutcome = "asked"   // Stripe has still to answer
-	JobRefused JobOutcome = "refused" // by the rules, or because the order had changed
+	JobRefused JobOutcome = "refused" // by the rules, by Stripe, or because the order had changed
 	JobFailed  JobOutcome = "failed"  // through a fault of the ledger
 )
 
@@ -55,6 +55,11 @@ type JobProgressed struct {
 	Results []JobResult `json:"results"`
 }
 
+// JobSettled: what Stripe's answer made of these orders, whose outcome was JobAsked until now.
+type JobSettled struct {
+	Results []JobResult `json:"results"`
+}
+
 // JobEnded: what is left of the job is not done: a person cancelled it, or its maker may not do so any more.
 type JobEnded struct {
 	Cancelled bool   `json:"cancelled"` // by a person
@@ -65,6 +70,7 @@ type JobEnded struct {
 func (JobMade) EventType() string       { return "JobMade" }
 func (JobPlanned) EventType() string    { return "JobPlanned" }
 func (JobProgressed) EventType() string { return "JobProgressed" }
+func (JobSettled) EventType() string    { return "JobSettled" }
 func (JobEnded) EventType() string      { return "JobEnded" }
 
 // JobStream is the name of a job's stream.

@@ -107,6 +107,37 @@ type Store interface {
 	Close() error
 }
 
+// OrderedAppender is a store whose batches are not atomic, and which can all the same add events of many streams one behind the other
+// without waiting for each: for copies, which must keep an order and would take a round trip for each event.
+type OrderedAppender interface {
+	// AppendInOrder adds up to MaxBatch events, so that they stand in the log in this order; of one stream those that follow each other.
+	// What stands already, by its id, is not added again; who must know more of it reads it. Errors as AppendMany's, and ErrOrder. When
+	// there is one, a first part of the batch may stand, and nothing behind that, even if this process dies: calling again adds the rest.
+	// After a conflict, which another writer made, and after ErrOrder more may stand.
+	AppendInOrder(ctx context.Context, batch []Proposed) error
+}
+
+// StreamReader is a log of which single streams can be read; see Store.
+type StreamReader interface {
+	ReadStream(ctx context.Context, stream string, after Revision) iter.Seq2[Recorded, error]
+}
+
+// LaterReader is a StreamReader that need not look at the beginning of a stream to find its end.
+type LaterReader interface {
+	StreamReader
+	// ReadLater is ReadStream for who knows that of the events up to a position the stream's last is the one at the revision after
+	// (NoStream: that it has none of them). Where that isn't so, the error is ErrGap, if it comes to light.
+	ReadLater(ctx context.Context, stream string, after Revision, beyond Position) iter.Seq2[Recorded, error]
+}
+
+// ReadLater is LaterReader's where the log is one, and else ReadStream.
+func ReadLater(ctx context.Context, log StreamReader, stream string, after Revision, beyond Position) iter.Seq2[Recorded, error] {
+	if l, ok := log.(LaterReader); ok {
+		return l.ReadLater(ctx, stream, after, beyond)
+	}
+	return log.ReadStream(ctx, stream, after)
+}
+
 // Subscription is one reader of the log. It is used by one goroutine.
 type Subscription interface {
 	// Next blocks until at least one event is there and returns those at hand, at most max, oldest first. Errors: the
@@ -159,6 +190,8 @@ var (
 	ErrTooLarge = errors.New("the event is too large")
 	// ErrGap means that the log misses an event that it once held. It is an incident: restore the log from a backup.
 	ErrGap = errors.New("the log has a gap")
+	// ErrOrder means that events stand in the log in another order than that in which they were given. It can't be mended.
+	ErrOrder = errors.New("the log has taken events out of their order")
 	// ErrLocked means that another process uses the data folder.
 	ErrLocked = errors.New("the data folder is in use by another process")
 	// ErrBadStream means that a stream's name is not category-id.

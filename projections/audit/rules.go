@@ -183,7 +183,7 @@ func companion(r eventstore.Recorded, e domain.Event, env eventstore.Envelope) s
 		home, first = "endpoint", false
 	case eventstore.JobMade:
 		home = "job"
-	case eventstore.JobPlanned, eventstore.JobProgressed, eventstore.JobEnded:
+	case eventstore.JobPlanned, eventstore.JobProgressed, eventstore.JobSettled, eventstore.JobEnded:
 		home, first = "job", false
 	case eventstore.ViewSaved, eventstore.HomeViewChosen: // first, and again
 		home, first = "view", r.Revision == 0

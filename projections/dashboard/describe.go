@@ -141,7 +141,7 @@ func failure(f domain.Failure) string { return join(f.Message, f.DeclineCode) }
 func tracking(ts []domain.Tracking) string {
 	parts := make([]string, len(ts))
 	for i, t := range ts {
-		parts[i] = strings.TrimSpace(t.Carrier + " " + t.Number)
+		parts[i] = strings.TrimSpace(apart(t.Carrier) + " " + apart(t.Number))
 	}
 	return strings.Join(parts, ", ")
 }

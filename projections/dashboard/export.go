@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -11,17 +12,16 @@ import (
 	"github.com/orderledger/orderledger/projections/queryapi"
 )
 
-// MaxExports bounds the tables that are written, and the lists that are walked, at once.
+// MaxExports bounds the tables that are written, and the lists that are walked, at once: half of them for one person.
 const MaxExports = 8
 
 // walk takes a place for one of them, which leave gives back.
-func (b *dashboard) walk() (leave func(), err error) {
-	select {
-	case b.exports <- struct{}{}:
-		return func() { <-b.exports }, nil
-	default:
+func (b *dashboard) walk(ctx context.Context) (leave func(), err error) {
+	leave, err = b.exports.Take(domain.ActorFrom(ctx).ID)
+	if err != nil {
 		return nil, &refusal{http.StatusTooManyRequests, "Too many lists are being read in whole."}
 	}
+	return leave, nil
 }
 
 // export writes the list of an address as CSV: page after page as they are read, so that it is never in memory as a whole. The first is
@@ -45,7 +45,7 @@ func (b *dashboard) export(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return b.table(w, "orders-"+f.Tab, queryapi.OrderColumns, func() ([][]string, error) {
+	return b.table(r.Context(), w, "orders-"+f.Tab, queryapi.OrderColumns, func() ([][]string, error) {
 		if page.Orders == nil {
 			if q.Cursor == "" {
 				return nil, nil
@@ -61,8 +61,8 @@ func (b *dashboard) export(w http.ResponseWriter, r *http.Request) error {
 }
 
 // exportOrders writes some orders as CSV.
-func (b *dashboard) exportOrders(w http.ResponseWriter, orders []domain.Order) error {
-	return b.table(w, "orders", queryapi.OrderColumns, func() ([][]string, error) {
+func (b *dashboard) exportOrders(ctx context.Context, w http.ResponseWriter, orders []domain.Order) error {
+	return b.table(ctx, w, "orders", queryapi.OrderColumns, func() ([][]string, error) {
 		n := min(len(orders), projections.MaxLimit)
 		rows := queryapi.OrderRows(orders[:n], b.Now())
 		orders = orders[n:]
@@ -71,8 +71,8 @@ func (b *dashboard) exportOrders(w http.ResponseWriter, orders []domain.Order) e
 }
 
 // table writes a table as CSV; next returns rows until it returns none. One that breaks off is cut, and the browser says so.
-func (b *dashboard) table(w http.ResponseWriter, name string, columns []string, next func() ([][]string, error)) error {
-	leave, err := b.walk()
+func (b *dashboard) table(ctx context.Context, w http.ResponseWriter, name string, columns []string, next func() ([][]string, error)) error {
+	leave, err := b.walk(ctx)
 	if err != nil {
 		return err
 	}

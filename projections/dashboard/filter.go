@@ -52,7 +52,8 @@ type param[T any] struct {
 	value *T
 }
 
-// readFilter reads a list's address. What it does not know is left out, as other pages' parameters are. Errors: projections.ErrBadQuery.
+// readFilter reads a list's address. What it does not know is left out, as other pages' parameters are. Errors: projections.ErrBadQuery,
+// beside the filter as it was asked for.
 func readFilter(form url.Values) (filter, error) {
 	f := filter{Tab: form.Get("tab"), Sort: form.Get("sort"), Cursor: form.Get("cursor")}
 	for _, p := range f.several() {
@@ -66,18 +67,20 @@ func readFilter(form url.Values) (filter, error) {
 	}
 	for _, p := range f.single() {
 		*p.value = strings.TrimSpace(form.Get(p.name))
-		if len(*p.value) > maxValue {
-			return f, projections.BadQuery(p.name, "is longer than %d bytes", maxValue)
-		}
 	}
 	if f.Tab == "" {
 		f.Tab = string(domain.TabNew)
 	}
+	if n := len(f.encode()); n > maxAddress {
+		return filter{}, projections.BadQuery("the address", "is longer than %d bytes; take some filters away", maxAddress)
+	}
+	for _, p := range f.single() {
+		if len(*p.value) > maxValue {
+			return f, projections.BadQuery(p.name, "is longer than %d bytes", maxValue)
+		}
+	}
 	if f.Tab != allTabs && !slices.Contains(domain.Tabs, domain.Tab(f.Tab)) {
 		return f, projections.BadQuery("tab", "must be one of %s, or %s", joined(domain.Tabs), allTabs)
-	}
-	if n := len(f.encode()); n > maxAddress {
-		return f, projections.BadQuery("the address", "is longer than %d bytes; take some filters away", maxAddress)
 	}
 	return f, nil
 }
@@ -157,7 +160,7 @@ func (f *filter) order() string {
 	case f.Sort != "":
 		return f.Sort
 	case f.half() == string(domain.StatusPlaced):
-		return "confirm_by"
+		return dueColumn
 	case f.Tab == string(domain.TabNew):
 		return "status"
 	}
@@ -193,7 +196,9 @@ func (f *filter) query(c projections.Choices, zone *time.Location) (projections.
 	if q.TotalFrom, err = amount("total_from", f.TotalFrom, q.Currency); err != nil {
 		return q, err
 	}
-	q.TotalTo, err = amount("total_to", f.TotalTo, q.Currency)
+	if q.TotalTo, err = amount("total_to", f.TotalTo, q.Currency); err == nil && f.TotalTo != "" && q.TotalTo < q.TotalFrom {
+		return q, projections.BadQuery("total_to", "must not be less than %s", f.TotalFrom)
+	}
 	return q, err
 }
 
@@ -216,7 +221,7 @@ func day(name, s string, zone *time.Location, later int) (time.Time, error) {
 	if t, err := time.Parse(time.RFC3339, s); err == nil {
 		return t, nil
 	}
-	return time.Time{}, projections.BadQuery(name, "is neither a date nor an instant, such as 1996-07-04 or 1996-07-04T09:00:00Z")
+	return time.Time{}, projections.BadQuery(name, "must be a date such as 1996-07-04")
 }
 
 // amount reads an amount as people write it, such as 12.50, into minor units.
@@ -239,6 +244,23 @@ func amount(name, s string, c domain.Currency) (int64, error) {
 	}
 	return n, nil
 }
+
+// wrong is what of an address can't be answered, in a clerk's words.
+type wrong struct{ Field, Name, Why string }
+
+func wrongOf(e *projections.QueryError) wrong {
+	w := wrong{Field: e.Parameter, Name: chipNames[e.Parameter], Why: e.Why}
+	if w.Name == "" {
+		w.Name = strings.ToUpper(e.Parameter[:1]) + e.Parameter[1:]
+	}
+	return w
+}
+
+// Title says what comes of it.
+func (w wrong) Title() string { return badList }
+
+// String is a sentence.
+func (w wrong) String() string { return w.Name + " " + w.Why + "." }
 
 // chip is a filter that is in force, and the address of the list without it.
 type chip struct{ Name, Text, Without string }
@@ -270,12 +292,15 @@ func (f *filter) chips() []chip {
 
 var chipNames = map[string]string{
 	"status": "Status", "payment": "Payment", "badge": "Badge", "manufacturer": "Manufacturer", "q": "Search", "customer": "Customer",
+	"tab": "In", "sort": "Sorted by", "cursor": "This page of the list",
 	"method": "Paid", "placed_from": "Placed from", "placed_to": "Placed to", "total_from": "Total from", "total_to": "Total to", "currency": "Currency",
 }
 
 func chipText(name, value string) string {
 	switch name {
-	case "status", "payment":
+	case "status":
+		return words(domain.Status(value))
+	case "payment":
 		return words(value)
 	case "method":
 		return map[string]string{"card": "by card", "account": "on account"}[value]

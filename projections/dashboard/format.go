@@ -15,11 +15,14 @@ import (
 type Format interface {
 	Money(c domain.Currency, minor int64) string
 	Count(n int64) string
+	Percent(p float64) string  // of so many hundredths, such as 12.5 %
 	Day(t time.Time) string    // such as 2 March 2026
 	Moment(t time.Time) string // with the time of day and the zone
 	Short(t time.Time) string  // the same for a narrow column, without the zone
+	// There is Moment as the clocks of another zone show it: the same day there may be another one here.
+	There(t time.Time, zone *time.Location) string
 	Zone() *time.Location
-	Language() string // for the page's lang where digits are concerned; BCP 47
+	Language() string // by which scripts write numbers; BCP 47
 }
 
 // Place is where a reader is: the dealer's for the zero Place, else their own.
@@ -85,11 +88,37 @@ func (w written) functions() template.FuncMap {
 			}
 			return fmt.Sprint(n)
 		},
+		"percent": func(p any) string {
+			switch p := p.(type) {
+			case int:
+				return w.Percent(float64(p))
+			case float64:
+				return w.Percent(p)
+			}
+			return fmt.Sprint(p)
+		},
+		"there":  w.there,
 		"when":   func(v any) template.HTML { return timeElement(v, w.Moment) },
 		"day":    func(v any) template.HTML { return timeElement(v, w.Day) },
 		"short":  func(v any) template.HTML { return timeElement(v, w.Short) },
 		"moment": func(t time.Time) string { return w.Moment(t) },
 	}
+}
+
+// there writes an instant as the clocks of a zone show it; nothing where they show what the reader's do.
+func (w written) there(t *time.Time, zone string) template.HTML {
+	if t == nil || zone == "" {
+		return ""
+	}
+	loc, err := time.LoadLocation(zone)
+	if err != nil { // this machine does not know the zone
+		return ""
+	}
+	const clock = "2006-01-02 15:04 MST"
+	if t.In(loc).Format(clock) == t.In(w.Zone()).Format(clock) {
+		return ""
+	}
+	return timeElement(t, func(t time.Time) string { return w.There(t, loc) })
 }
 
 // timeElement writes an instant, or a pointer to one, as a <time> that programs can read, too; nothing for none.
@@ -114,12 +143,17 @@ type plain struct{}
 
 func (plain) Money(c domain.Currency, minor int64) string { return c.Format(minor) }
 func (plain) Count(n int64) string                        { return fmt.Sprint(n) }
+func (plain) Percent(p float64) string                    { return fmt.Sprintf("%.4g %%", p) }
 func (plain) Day(t time.Time) string                      { return t.UTC().Format("2 Jan 2006") }
 func (plain) Moment(t time.Time) string                   { return t.UTC().Format("2 Jan 2006, 15:04") + " UTC" }
 
 func (plain) Short(t time.Time) string { return t.UTC().Format("2006-01-02 15:04") }
-func (plain) Zone() *time.Location     { return time.UTC }
-func (plain) Language() string         { return "en" }
+func (plain) There(t time.Time, zone *time.Location) string {
+	return t.In(zone).Format("2 Jan 2006, 15:04 MST")
+}
+
+func (plain) Zone() *time.Location { return time.UTC }
+func (plain) Language() string     { return "en" }
 
 // format is how the reader of a request wants money and times.
 func (b *dashboard) format(r *http.Request) Format { return b.formats.at(placeOf(r)) }

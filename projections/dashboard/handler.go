@@ -15,6 +15,7 @@ import (
 
 	"github.com/orderledger/orderledger/domain"
 	"github.com/orderledger/orderledger/domain/eventstore"
+	"github.com/orderledger/orderledger/domain/share"
 	"github.com/orderledger/orderledger/projections"
 	"github.com/orderledger/orderledger/projections/queryapi"
 )
@@ -121,7 +122,7 @@ var pages = func() map[string]*template.Template {
 type dashboard struct {
 	Deps
 	formats *formats
-	exports chan struct{} // a place for each table that is written
+	exports *share.Pool // a place for each table that is written
 }
 
 func newDashboard(d Deps) *dashboard {
@@ -129,7 +130,7 @@ func newDashboard(d Deps) *dashboard {
 		d.Wait = DefaultWait
 	}
 	d.Ledger = cmp.Or(d.Ledger, "orderledger")
-	return &dashboard{Deps: d, formats: newFormats(d.Formats), exports: make(chan struct{}, MaxExports)}
+	return &dashboard{Deps: d, formats: newFormats(d.Formats), exports: share.New(MaxExports)}
 }
 
 // Handler serves the pages: /, /orders…, /parked, /obligations, and /static/. It needs the actor in the request's context.

@@ -51,6 +51,7 @@ type Job struct {
 	JobPlan
 	Results []eventstore.JobResult
 	Done    int
+	Waits   int                  // of these, how many wait for Stripe's answer
 	Undone  []eventstore.JobItem // what a new job could try again
 }
 
@@ -241,11 +242,14 @@ func (b *dashboard) jobs(w http.ResponseWriter, r *http.Request) error {
 	for _, j := range list {
 		row := jobRow{Job: j, What: what(j.Verb, j.Orders), State: "Under way", Icon: "clock", Class: "info", Percent: 100 * j.Done / j.Orders}
 		switch {
+		case j.Done < j.Orders && !j.Ended:
+		case j.Asked > 0:
+			row.State = "Waits for Stripe"
 		case j.Done == j.Orders && j.Failed > 0:
 			row.State, row.Icon, row.Class = "Finished, not all of it", "alert", "warn"
 		case j.Done == j.Orders:
 			row.State, row.Icon, row.Class = "Finished", "done", "good"
-		case j.Ended:
+		default:
 			row.State, row.Icon, row.Class = "Ended before its end", "ban", ""
 		}
 		page.Jobs = append(page.Jobs, row)
@@ -261,7 +265,7 @@ func (b *dashboard) jobResults(w http.ResponseWriter, r *http.Request) error {
 	}
 	done := false
 	columns := []string{"order_number", "outcome", "code", "message", "tracking", "order_id"}
-	return b.table(w, "job-"+j.ID, columns, func() (rows [][]string, _ error) {
+	return b.table(r.Context(), w, "job-"+j.ID, columns, func() (rows [][]string, _ error) {
 		for i, one := range j.Results {
 			if done {
 				break

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/google/uuid"
@@ -189,9 +190,9 @@ func (b *dashboard) numbered(ctx context.Context, l line) (o domain.Order, why s
 	}
 	switch {
 	case len(fit) == 0:
-		return o, fmt.Sprintf("there is no order %q%s.", shorten(l.number), of(l.manufacturer)), nil
+		return o, fmt.Sprintf("there is no order %s%s.", quoted(l.number), of(l.manufacturer)), nil
 	case len(fit) > 1:
-		return o, fmt.Sprintf("several manufacturers have an order %q: say which in a column manufacturer.", shorten(l.number)), nil
+		return o, fmt.Sprintf("several manufacturers have an order %s: say which in a column manufacturer.", quoted(l.number)), nil
 	}
 	return fit[0], "", nil
 }
@@ -202,6 +203,9 @@ func of(manufacturer string) string {
 	}
 	return " of " + shorten(manufacturer)
 }
+
+// quoted is what a line said, in quotes.
+func quoted(s string) string { return apart(strconv.Quote(shorten(s))) }
 
 func shorten(s string) string {
 	if r := []rune(s); len(r) > 64 {

@@ -1,7 +1,10 @@
 package dashboard
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"html/template"
 	"net/http"
 	"net/url"
 	"slices"
@@ -72,8 +75,9 @@ type row struct {
 	Clerk string // how far it is, for a clerk
 	Link  string
 	Gone  string
-	Late  bool // it was to be accepted by now
-	Picks bool // it can be chosen
+	Due   time.Time // until when it is to be accepted; zero: it needs not be
+	Late  bool      // it was to be accepted by now
+	Picks bool      // it can be chosen
 }
 
 // half is one of the parts of New.
@@ -99,7 +103,8 @@ type listPage struct {
 	Rows     []row
 	Chips    []chip
 	Filtered bool
-	Count    int64 // of the whole list; projections.Uncounted where it is not known
+	Wrong    *wrong // why there is no list
+	Count    int64  // of the whole list; projections.Uncounted where it is not known
 	Counts   projections.Counts
 	Next     string // URL of the next page
 	First    string // URL of the first page, when this isn't it
@@ -116,20 +121,22 @@ type listPage struct {
 
 var columnTexts = map[string]string{
 	"order_number": "Order", "customer": "Customer", "placed_at": "Placed", "manufacturer": "Manufacturer",
-	"total": "Total", "payment": "Payment", "status": "Status", "confirm_by": "Due",
+	"total": "Total", "payment": "Payment", "status": "Status", dueColumn: "Due",
 }
+
+// dueColumn is what the column Due is sorted by.
+const dueColumn = "confirm_by"
 
 // tickable bounds how many manufacturers are offered to be ticked; of more, one is typed.
 const tickable = 40
 
 // asked is what a list's address asks for.
 func (b *dashboard) asked(r *http.Request) (f filter, q projections.Query, choices projections.Choices, err error) {
-	if f, err = readFilter(r.URL.Query()); err != nil {
-		return f, q, choices, err
+	f, bad := readFilter(r.URL.Query())
+	if choices, err = b.Reader.Choices(r.Context()); err != nil || bad != nil {
+		return f, q, choices, cmp.Or(err, bad)
 	}
-	if choices, err = b.Reader.Choices(r.Context()); err == nil {
-		q, err = f.query(choices, b.format(r).Zone())
-	}
+	q, err = f.query(choices, b.format(r).Zone())
 	return f, q, choices, err
 }
 
@@ -137,20 +144,26 @@ func (b *dashboard) asked(r *http.Request) (f filter, q projections.Query, choic
 func (b *dashboard) list(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
 	f, q, choices, err := b.asked(r)
-	if err != nil {
+	var found projections.Page
+	if err == nil {
+		found, err = b.Reader.List(ctx, q)
+	}
+	page, status := listPage{NewKey: uuid.NewString}, http.StatusOK
+	if bad := (*projections.QueryError)(nil); errors.As(err, &bad) && f.Tab != "" { // else there is nothing that could be corrected
+		page.Wrong, status = &[]wrong{wrongOf(bad)}[0], http.StatusBadRequest
+	} else if err != nil {
 		return err
 	}
-	page := listPage{layout: b.layout(r, f.title()), Filter: f, Query: f.encode(), NewKey: uuid.NewString}
+	page.layout, page.Filter, page.Query = b.layout(r, f.title()), f, f.encode()
 	if page.layout.Counts != nil {
 		page.Counts = *page.layout.Counts
 	} else if page.Counts, err = b.Reader.Counts(ctx); err != nil {
 		return err
 	}
-	found, err := b.Reader.List(ctx, q)
-	if err != nil {
-		return err
+	if page.Count = found.Count; page.Wrong != nil {
+		page.Count = projections.Uncounted
 	}
-	page.Count, page.Table = found.Count, "/orders.csv?"+page.Query
+	page.Table = "/orders.csv?" + page.Query
 	page.Nav = navOf(page.Counts, domain.Tab(f.Tab))
 	page.Halves, page.Headings = halves(f, page.Counts), headings(f)
 	page.Chips, page.Filtered = f.chips(), f.filtered()
@@ -170,7 +183,15 @@ func (b *dashboard) list(w http.ResponseWriter, r *http.Request) error {
 	if page.Views, err = b.viewsMenu(ctx, page.Actor, page.Query); err != nil {
 		return err
 	}
-	return b.show(w, r, http.StatusOK, "list", page)
+	return b.show(w, r, status, "list", page)
+}
+
+// Invalid marks the field of the filters that can't be answered, for templates.
+func (p listPage) Invalid(field string) template.HTMLAttr {
+	if p.Wrong == nil || p.Wrong.Field != field {
+		return ""
+	}
+	return `aria-invalid="true" aria-describedby="wrong"`
 }
 
 func (f *filter) title() string {
@@ -186,7 +207,7 @@ func (f *filter) title() string {
 func (p *listPage) choices(c projections.Choices) {
 	tick := func(value, text string, ticked []string) box { return box{value, text, slices.Contains(ticked, value)} }
 	for _, s := range domain.Statuses {
-		p.Statuses = append(p.Statuses, tick(string(s), clerkWords(s), p.Filter.Status))
+		p.Statuses = append(p.Statuses, tick(string(s), words(s), p.Filter.Status))
 	}
 	for _, s := range domain.PaymentStates {
 		p.Payments = append(p.Payments, tick(string(s), words(s), p.Filter.Payment))
@@ -206,23 +227,17 @@ func (p *listPage) choices(c projections.Choices) {
 		p.Sorts = append(p.Sorts, tick(column, columnTexts[column], []string{p.Filter.Sort}),
 			tick("-"+column, columnTexts[column]+", descending", []string{p.Filter.Sort}))
 	}
-}
-
-// clerkWords is a status in a clerk's words.
-func clerkWords(s domain.Status) string {
-	if s == domain.StatusPlaced {
-		return "Un-reviewed"
-	}
-	return words(s)
+	p.Sorts = slices.DeleteFunc(p.Sorts, func(s box) bool { return s.Value == "-"+dueColumn && !s.Ticked })
 }
 
 func (b *dashboard) row(o domain.Order, q projections.Query, picks bool) row {
 	now := b.Now()
-	w := row{View: domain.Render(o, now), Clerk: clerkWords(o.Status()), Link: "Open", Picks: picks}
+	w := row{View: domain.Render(o, now), Clerk: words(o.Status()), Link: "Open", Picks: picks}
 	if o.Tab() == domain.TabNew && o.AcceptedAt == nil {
 		w.Link = "Review"
 	}
-	w.Late = o.AcceptedAt == nil && o.CancelledAt == nil && !o.Confirm.By.IsZero() && !now.Before(o.Confirm.By)
+	w.Due = o.Due()
+	w.Late = !w.Due.IsZero() && !now.Before(w.Due)
 	if !q.Fits(o, now) {
 		w.Gone = "not in this list any more"
 		if q.Tab != "" && o.Tab() != q.Tab {
@@ -291,6 +306,8 @@ func headings(f filter) []heading {
 		switch {
 		case c == by && descending:
 			h.Sorted = "descending"
+		case c == by && c == dueColumn: // the other way round it would begin with all that is not due at all
+			h.Sorted, h.URL = "ascending", f.url("sort", "")
 		case c == by:
 			h.Sorted, h.URL = "ascending", f.url("sort", "-"+c)
 		}
@@ -302,7 +319,7 @@ func headings(f filter) []heading {
 // review leads to the order that is to be looked at next: of those that nobody has accepted, the one that is due first.
 func (b *dashboard) review(w http.ResponseWriter, r *http.Request) error {
 	found, err := b.Reader.List(r.Context(), projections.Query{
-		Tab: domain.TabNew, Status: []domain.Status{domain.StatusPlaced}, Sort: "confirm_by", Limit: 1,
+		Tab: domain.TabNew, Status: []domain.Status{domain.StatusPlaced}, Sort: dueColumn, Limit: 1,
 	})
 	if err != nil {
 		return err

@@ -16,13 +16,14 @@ import (
 
 	"github.com/orderledger/orderledger/domain"
 	"github.com/orderledger/orderledger/domain/eventstore"
+	"github.com/orderledger/orderledger/domain/share"
 	"github.com/orderledger/orderledger/projections"
 	"github.com/orderledger/orderledger/projections/queryapi"
 )
 
 // Limits of live updates.
 const (
-	MaxLive = 512 // pages that are told at once
+	MaxLive = 512 // pages that are told at once, half of them for one person
 
 	together   = 100 * time.Millisecond // changes in so short a time are told as one
 	rest       = time.Second            // after so much has changed that only that is told
@@ -37,13 +38,11 @@ const (
 	farBehind  = 10_000                 // events behind at which nothing is followed yet: the read model is being filled
 )
 
-// LiveDeps is what Live is made of. All but Still and Logger are required.
+// LiveDeps is what Live is made of. All but Logger are required.
 type LiveDeps struct {
 	Follow func(after eventstore.Position) queryapi.Follower
 	Status func(context.Context) (projections.Status, error) // of the read model's projector
 	Counts func(context.Context) (projections.Counts, error)
-	// Still says whether who asked for a stream may still have it; it is asked with every sign of life. Nil: yes.
-	Still func(*http.Request) bool
 	// Done, when closed, ends the streams, so that the server can stop.
 	Done   <-chan struct{}
 	Logger *slog.Logger
@@ -62,7 +61,8 @@ type Live struct {
 	counts map[string]int64
 	behind uint64
 	wake   chan struct{} // closed, and replaced, when there is a frame
-	open   int
+
+	places *share.Pool // of streams
 }
 
 // signal is one message as it goes over the wire.
@@ -76,7 +76,7 @@ func NewLive(d LiveDeps) *Live {
 	if d.Logger == nil {
 		d.Logger = slog.Default()
 	}
-	return &Live{LiveDeps: d, wake: make(chan struct{})}
+	return &Live{LiveDeps: d, wake: make(chan struct{}), places: share.New(MaxLive)}
 }
 
 // news is what a frame says: see app.js.
@@ -314,15 +314,11 @@ func (l *Live) position() eventstore.Position {
 	return l.at
 }
 
-// enter takes a place for one stream, and says what it is sent first and from which frame on it goes. After is the last position that
-// the page shows or was told of; nil: there is no page.
-func (l *Live) enter(after *eventstore.Position) (hello []byte, next uint64, ok bool) {
+// enter says what one stream is sent first and from which frame on it goes. After is the last position that the page shows or was told
+// of; nil: there is no page.
+func (l *Live) enter(after *eventstore.Position) (hello []byte, next uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.open >= MaxLive {
-		return nil, 0, false
-	}
-	l.open++
 	m := news{Counts: l.counts, Behind: &l.behind}
 	next = l.first + uint64(len(l.frames))
 	at := l.at
@@ -340,13 +336,7 @@ func (l *Live) enter(after *eventstore.Position) (hello []byte, next uint64, ok 
 			}
 		}
 	}
-	return wireOf(at, m), next, true
-}
-
-func (l *Live) leave() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.open--
+	return wireOf(at, m), next
 }
 
 // since returns the frames from a number on, the number behind them, and what is closed when there is another.
@@ -379,13 +369,18 @@ func (l *Live) serve(w http.ResponseWriter, r *http.Request) error {
 		p := eventstore.Position(n)
 		after = &p
 	}
-	hello, next, ok := l.enter(after)
-	if !ok {
+	leave, err := l.places.Take(domain.ActorFrom(r.Context()).ID)
+	if err != nil {
 		w.Header().Set("Retry-After", "10")
-		http.Error(w, "Too many pages are open.", http.StatusServiceUnavailable) // for app.js, which tries again
+		status, text := http.StatusServiceUnavailable, "Too many pages are open."
+		if errors.Is(err, share.ErrYours) {
+			status, text = http.StatusTooManyRequests, "You have as many pages open as one person may have. Close some, and this one is told of changes again."
+		}
+		http.Error(w, text, status) // for app.js, which tries again
 		return nil
 	}
-	defer l.leave()
+	defer leave()
+	hello, next := l.enter(after)
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("X-Accel-Buffering", "no") // proxies must not hold events back
@@ -419,9 +414,6 @@ func (l *Live) serve(w http.ResponseWriter, r *http.Request) error {
 		select {
 		case <-wake:
 		case <-beats.C:
-			if l.Still != nil && !l.Still(r) {
-				return nil
-			}
 			if send([]byte("event: beat\ndata:\n\n")) != nil {
 				return nil
 			}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -131,8 +132,13 @@ func (p *pipe) Flush() {
 // hear opens a page's stream: one that was told up to last, or was made as "?after=" says.
 func hear(t *testing.T, live *dashboard.Live, last string) *listener {
 	t.Helper()
+	return hearAs(t, "v", live, last)
+}
+
+func hearAs(t *testing.T, who string, live *dashboard.Live, last string) *listener {
+	t.Helper()
 	l := &listener{T: t, w: &pipe{header: http.Header{}, frames: make(chan string, 1000)}, ended: make(chan struct{})}
-	ctx, leave := context.WithCancel(domain.WithActor(t.Context(), domain.Actor{ID: "v", Role: domain.Viewer}))
+	ctx, leave := context.WithCancel(domain.WithActor(t.Context(), domain.Actor{ID: who, Role: domain.Viewer}))
 	l.leave = leave
 	last, made, _ := strings.Cut(last, "?")
 	r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/live?"+made, nil)
@@ -267,7 +273,7 @@ func TestLiveCountsOnceForAll(t *testing.T) {
 	alive(t, func(t *testing.T, m *model, live *dashboard.Live) {
 		pages := make([]*listener, 50)
 		for i := range pages {
-			pages[i] = hear(t, live, "")
+			pages[i] = hearAs(t, fmt.Sprint(i), live, "")
 			pages[i].next()
 		}
 		before := m.counted.Load()
@@ -397,22 +403,6 @@ func TestLiveWaitsForAReadModelThatIsFilled(t *testing.T) {
 }
 
 // Who may not look any more is told nothing more.
-func TestLiveEndsWithTheSession(t *testing.T) {
-	alive(t, func(t *testing.T, _ *model, live *dashboard.Live) {
-		var over atomic.Bool
-		live.Still = func(*http.Request) bool { return !over.Load() }
-		page := hear(t, live, "")
-		page.next()
-		time.Sleep(time.Minute)
-		over.Store(true)
-		begin := time.Now()
-		<-page.ended
-		if took := time.Since(begin); took > 15*time.Second {
-			t.Errorf("ended after %s", took)
-		}
-	})
-}
-
 func TestLiveGoesOnAfterAFault(t *testing.T) {
 	alive(t, func(t *testing.T, m *model, live *dashboard.Live) {
 		page := hear(t, live, "")
@@ -432,13 +422,28 @@ func TestLiveGoesOnAfterAFault(t *testing.T) {
 	})
 }
 
+// One person with very many pages leaves room for others.
+func TestLiveIsShared(t *testing.T) {
+	alive(t, func(t *testing.T, _ *model, live *dashboard.Live) {
+		for range dashboard.MaxLive / 2 {
+			hear(t, live, "").next()
+		}
+		over := hear(t, live, "")
+		<-over.ended
+		if over.w.status != http.StatusTooManyRequests || over.w.header.Get("Retry-After") == "" || !strings.Contains(over.w.buffer.String(), "Close some") {
+			t.Errorf("one too many: %d %v %s", over.w.status, over.w.header, over.w.buffer.String())
+		}
+		hearAs(t, "another", live, "").next()
+	})
+}
+
 func TestLiveEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, done := newModel(), make(chan struct{})
 		live := m.live(done)
 		pages := make([]*listener, dashboard.MaxLive)
 		for i := range pages {
-			pages[i] = hear(t, live, "")
+			pages[i] = hearAs(t, fmt.Sprint(i), live, "")
 			pages[i].next()
 		}
 		over := hear(t, live, "")

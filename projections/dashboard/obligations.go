@@ -35,7 +35,7 @@ func (b *dashboard) owedOf(c voice, o domain.Order) *owedBox {
 	if owes.Kind == domain.OwesEntry {
 		box.Why = "Shipped on account, and not entered in the business system yet"
 		box.Todo = fmt.Sprintf("Enter %s for %s%s there, then record the entry's number here.",
-			amount, cmp.Or(o.Personal.Customer.Company, o.Personal.Customer.Name), account)
+			amount, apart(cmp.Or(o.Personal.Customer.Company, o.Personal.Customer.Name)), account)
 		return box
 	}
 	box.Title = "A reversal is owed"
@@ -149,5 +149,5 @@ func (b *dashboard) recorded(ctx context.Context, form url.Values) (string, erro
 		return "", nil
 	}
 	last := rs[len(rs)-1]
-	return fmt.Sprintf("The %s of order %s is recorded: %s.", last.Kind, o.OrderNumber, last.Reference), nil
+	return fmt.Sprintf("The %s of order %s is recorded: %s.", last.Kind, apart(o.OrderNumber), apart(last.Reference)), nil
 }

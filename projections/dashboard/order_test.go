@@ -17,6 +17,7 @@ import (
 
 	"github.com/orderledger/orderledger/domain"
 	"github.com/orderledger/orderledger/domain/eventstore"
+	"github.com/orderledger/orderledger/projections"
 	"github.com/orderledger/orderledger/projections/dashboard"
 	"github.com/orderledger/orderledger/projections/queryapi/querytest"
 )
@@ -43,7 +44,7 @@ func TestOrderAsItStood(t *testing.T) {
 		version    int
 		says, none []string
 	}{
-		{1, []string{"Placed</span>", "Held", "after event", "1 of 5: Order placed", "?version=2"}, []string{"Accepted</strong>", "Accepted</dt>", "call first", "told", "1Z999AA10123456784", "?version=0"}},
+		{1, []string{"Un-reviewed</span>", "Held", "after event", "1 of 5: Order placed", "?version=2"}, []string{"Accepted</strong>", "Accepted</dt>", "call first", "told", "1Z999AA10123456784", "?version=0"}},
 		{2, []string{"Accepted</span>", "Held", "Customer told", "?version=1", "?version=3"}, []string{"Payment captured</strong>", "call first"}},
 		{4, []string{"Paid</span>", "Captured", "ch_100", "call first"}, []string{"1Z999AA10123456784"}},
 	} {
@@ -72,6 +73,15 @@ func (b behind) Order(context.Context, uuid.UUID) (domain.Order, error) {
 	return b.order, nil
 }
 
+func (b behind) History(ctx context.Context, id uuid.UUID, limit int) (projections.History, error) {
+	h, err := b.Ledger.History(ctx, id, limit)
+	h.Order, h.Events, h.Position = domain.Order{}, h.Events[:min(b.order.Version, len(h.Events))], 0
+	if len(h.Events) > 0 {
+		h.Order, h.Position = b.order, h.Events[len(h.Events)-1].Position
+	}
+	return h, err
+}
+
 // The page of an order is what the log says, however far behind the read model is; whom nobody could tell is the model's to know.
 func TestOrderIsNeverOlderThanTheLog(t *testing.T) {
 	for _, known := range []int{0, 1} {
@@ -88,7 +98,7 @@ func TestOrderIsNeverOlderThanTheLog(t *testing.T) {
 		if told := strings.Contains(page, "E-mail failed"); told != (known > 0) {
 			t.Errorf("known to version %d: %v", known, told)
 		}
-		s.get(domain.Manager, path(uuid.New()), map[int]int{0: 404, 1: 200}[known])
+		s.get(domain.Manager, path(uuid.New()), 404)
 	}
 }
 

@@ -108,7 +108,7 @@ func (b *dashboard) planned(w http.ResponseWriter, r *http.Request, confirmed bo
 		return b.refuseList(w, r, refused, p.Back, "Back to the list")
 	}
 	if p.Verb == exportVerb {
-		return b.exportOrders(w, c.orders)
+		return b.exportOrders(r.Context(), w, c.orders)
 	}
 	p.Asks = p.Verb == domain.VerbShip && (!form.Has("lines") || form.Get("edit") == "yes")
 	p.Changed = confirmed && p.All && p.Lines == "" && strconv.Itoa(len(c.orders)) != form.Get("expected")
@@ -194,7 +194,7 @@ func (b *dashboard) choose(r *http.Request, p *planPage, form url.Values) (chose
 	p.Query = f.encode()
 	p.Back = "/orders?" + p.Query
 	if p.All {
-		leave, err := b.walk()
+		leave, err := b.walk(ctx)
 		if err != nil {
 			return chosen{}, err
 		}

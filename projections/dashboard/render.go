@@ -8,6 +8,7 @@ import (
 
 	"github.com/orderledger/orderledger/domain"
 	"github.com/orderledger/orderledger/domain/eventstore"
+	"github.com/orderledger/orderledger/domain/share"
 	"github.com/orderledger/orderledger/projections"
 	"github.com/orderledger/orderledger/projections/queryapi"
 )
@@ -71,6 +72,9 @@ func (b *dashboard) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 }
 
+// badList is what a list says that is asked for what it can't answer.
+const badList = "This list can't be shown"
+
 func (b *dashboard) explain(err error) message {
 	says := func(status int, title, text, advice string) message {
 		return message{layout: layout{Title: title}, Status: status, Text: text, Advice: advice}
@@ -78,6 +82,7 @@ func (b *dashboard) explain(err error) message {
 	var rejected *domain.Rejection
 	var tooLarge *http.MaxBytesError
 	var refused *refusal
+	var bad *projections.QueryError
 	switch {
 	case errors.As(err, &rejected) && rejected.Kind == domain.Missing:
 		return says(http.StatusNotFound, "Not found", rejected.Message, "Look for it in the list, in another tab, or by its number.")
@@ -91,6 +96,8 @@ func (b *dashboard) explain(err error) message {
 		return m
 	case errors.As(err, &refused):
 		return b.refusal(refused, says)
+	case errors.Is(err, share.ErrYours), errors.Is(err, share.ErrNone):
+		return b.explain(&refusal{http.StatusTooManyRequests, "Too many lists are being read."})
 	case errors.Is(err, queryapi.ErrForbidden):
 		return says(http.StatusForbidden, "Not allowed", "Your role does not allow this.",
 			"Ask somebody whose role does, or an administrator. Nothing was changed.")
@@ -104,9 +111,8 @@ func (b *dashboard) explain(err error) message {
 	case errors.Is(err, errForm):
 		return says(http.StatusBadRequest, "The form can't be read", "A part of the form is missing or damaged.",
 			"Open the order again and use its buttons. Nothing was changed.")
-	case errors.Is(err, projections.ErrBadQuery):
-		return says(http.StatusBadRequest, "This list can't be shown", "What the address asks for can't be answered: "+err.Error()+".",
-			"Start from the whole list.")
+	case errors.As(err, &bad):
+		return says(http.StatusBadRequest, badList, wrongOf(bad).String(), "Start from the whole list.")
 	case errors.Is(err, eventstore.ErrUnavailable):
 		return says(http.StatusServiceUnavailable, "The log can't be reached", "The ledger can't reach its log right now.",
 			"Wait a moment, then look at the order before you do anything again: what you asked for may have happened.")

@@ -64,7 +64,7 @@ func (b *dashboard) palette(w http.ResponseWriter, r *http.Request) error {
 			orders = found.Orders
 		}
 		for _, o := range orders[:min(len(orders), paletteFinds)] {
-			page.Found = append(page.Found, row{View: domain.Render(o, b.Now()), Clerk: clerkWords(o.Status())})
+			page.Found = append(page.Found, row{View: domain.Render(o, b.Now()), Clerk: words(o.Status())})
 		}
 	}
 	if r.Header.Get(partHeader) == "found" {

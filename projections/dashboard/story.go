@@ -2,7 +2,6 @@ package dashboard
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -22,25 +21,20 @@ type story struct {
 	part bool
 }
 
-// story reads an order from the log, so a page never shows less than has happened. Of the read model it takes what is no event of
+// story reads all that has happened, so a page never shows less. Of the order as the read model has it, it takes what is no event of
 // the order: whom nobody could tell.
 func (b *dashboard) story(ctx context.Context, id uuid.UUID) (story, error) {
-	known, err := b.Reader.Order(ctx, id)
-	if missing := (*domain.Rejection)(nil); err != nil && !errors.As(err, &missing) {
-		return story{}, err
-	}
-	missing := err
-	var s story
-	s.entries, s.part, err = queryapi.Timeline(ctx, b.Log, b.Codec, id)
+	p, err := queryapi.Timeline(ctx, b.Reader, b.Log, b.Codec, id)
 	if err != nil {
 		return story{}, err
 	}
-	if s.order = known; !s.part {
+	s := story{order: p.Known, entries: p.Entries, part: p.More}
+	if !s.part {
 		s.order = s.at(len(s.entries)) // all there is
-		s.order.Untold = known.Untold
+		s.order.Untold = p.Known.Untold
 	}
 	if !s.order.Exists() {
-		return story{}, missing
+		return story{}, domain.Reject(domain.OrderNotFound)
 	}
 	return s, nil
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/text/unicode/bidi"
+
 	"github.com/orderledger/orderledger/domain"
 )
 
@@ -13,16 +15,13 @@ var functions = template.FuncMap{
 	"words":        func(v any) string { return words(v) },
 	"badge":        badge,
 	"icon":         icon,
+	"bdi":          bdi,
 	"said":         sayingOf,
 	"stateTone":    func(s domain.PaymentState) string { return stateTones[s] },
 	"barcodeWidth": func(bars int) string { return fmt.Sprintf("%.1fmm", float64(bars)*narrowest) },
 	"rfc":          func(t *time.Time) string { return t.UTC().Format(time.RFC3339) },
 	"asset": func(name string) string {
 		return map[string]asset{"css": styleSheet, "js": script, "icons": icons, "brand": brand}[name].path
-	},
-	"due": due,
-	"percent": func(p float64) string {
-		return strings.TrimSuffix(strings.TrimRight(fmt.Sprintf("%.2f", p), "0"), ".") + " %"
 	},
 	"deref": func(s *string) string {
 		if s == nil {
@@ -36,18 +35,6 @@ var functions = template.FuncMap{
 var stateTones = map[domain.PaymentState]string{
 	domain.Authorized: "info", domain.Captured: "good", domain.Expired: "bad", domain.Failed: "bad",
 	domain.Open: "info", domain.Owed: "warn", domain.EntryMade: "good", domain.OwesReverse: "warn",
-}
-
-// due writes an instant as the clocks of its zone show it, with the zone: the same day there may be another one here.
-func due(t *time.Time, zone string) string {
-	if t == nil {
-		return ""
-	}
-	there, err := time.LoadLocation(zone)
-	if err != nil {
-		there = time.UTC // this machine does not know the zone
-	}
-	return t.In(there).Format("2006-01-02 15:04 MST")
 }
 
 // special words, where the code's name does not read well.
@@ -64,6 +51,9 @@ var special = map[string]string{
 func words(v any) string {
 	if act, ok := v.(*domain.Act); ok && act != nil {
 		v = *act
+	}
+	if v == domain.StatusPlaced {
+		return "Un-reviewed" // what was placed is all orders
 	}
 	s := fmt.Sprint(v)
 	if w, ok := special[s]; ok {
@@ -137,4 +127,19 @@ type saying struct{ Kind, Icon, Text string }
 func sayingOf(kind, text string) saying {
 	signs := map[string]string{"done": "done", "bad": "alert", "info": "info", "": "clock"}
 	return saying{Kind: kind, Icon: signs[kind], Text: text}
+}
+
+// bdi is a text of people's, in whatever script, apart from what is around it: numbers beside a name that is written from right to left
+// stay where they are.
+func bdi(v any) template.HTML {
+	return template.HTML("<bdi>" + template.HTMLEscaper(v) + "</bdi>") //nolint:gosec // escaped
+}
+
+// apart is bdi for sentences.
+func apart(s string) string {
+	rightToLeft := func(r rune) bool { p, _ := bidi.LookupRune(r); return p.Class() == bidi.R || p.Class() == bidi.AL }
+	if !strings.ContainsFunc(s, rightToLeft) {
+		return s
+	}
+	return "\u2068" + s + "\u2069" // FSI, PDI
 }

@@ -59,9 +59,9 @@ func (e *DivergedError) Error() string {
 // target, old or new, is read back and compared byte by byte. Nobody else may write to the target meanwhile; to the source
 // anybody may.
 //
-// Copy may be stopped at any point, and called again it goes on: it adds an event only when all before it stand. Errors:
+// Copy may be stopped at any point, and called again it goes on: what the target holds is the beginning of the source at any time. Errors:
 // *audit.Difference when the source is not as it was written, and then nothing behind that place is copied; *DivergedError when
-// the target holds other events; those of the stores. The result counts what was read back before that.
+// the target holds other events, or its server has taken some out of their order; those of the stores. The result counts what was read back before that.
 func Copy(ctx context.Context, from, to eventstore.Store, o Options) (Result, error) {
 	began := time.Now()
 	c, err := begin(ctx, from, to, o)
@@ -84,6 +84,7 @@ type copier struct {
 	end      eventstore.Position // of the source, as it began
 	held     eventstore.Position // of the target, as it began
 	atomic   bool
+	ordered  eventstore.OrderedAppender // nil: the target is none
 	back     *reader
 	progress func(done, end eventstore.Position)
 	most     int // events of a batch
@@ -110,6 +111,7 @@ func begin(ctx context.Context, from, to eventstore.Store, o Options) (c *copier
 		return c, targetError(err)
 	}
 	c.held, c.atomic = st.Head, st.AtomicBatches
+	c.ordered, _ = to.(eventstore.OrderedAppender)
 	sub, err := to.Subscribe(ctx, 0)
 	if err != nil {
 		return c, targetError(err)

@@ -13,7 +13,7 @@ import (
 // store itself takes each time.
 const tries = 8
 
-// write brings batches into the target, one after the other: none begins before the one before it stands. What the target held
+// write brings batches into the target, one behind the other: none begins before the one before it stands. What the target held
 // from the beginning is compared, and not appended.
 func (c *copier) write(ctx context.Context, in <-chan batch, out chan<- batch) error {
 	for b := range in {
@@ -43,9 +43,9 @@ func (c *copier) add(ctx context.Context, b batch, in <-chan batch, out chan<- b
 	return nil
 }
 
-// append adds a batch. A store that may apply a part of one gets its events one by one: each must stand before the next.
+// append adds a batch. A store that may apply any part of one gets its events one by one: each must stand before the next.
 func (c *copier) append(ctx context.Context, b batch) error {
-	if c.atomic || len(b) == 1 {
+	if c.atomic || c.ordered != nil || len(b) == 1 {
 		return c.appendWhole(ctx, b)
 	}
 	for i := range b {
@@ -56,7 +56,7 @@ func (c *copier) append(ctx context.Context, b batch) error {
 	return nil
 }
 
-// appendWhole adds a batch that stands as a whole or not at all. While the target is unavailable it is tried again, which finds
+// appendWhole adds a batch of which nothing stands, or a first part, or the whole. While the target is unavailable it is tried again, which finds
 // out whether it stands.
 func (c *copier) appendWhole(ctx context.Context, b batch) error {
 	for attempt := 0; ; attempt++ {
@@ -67,6 +67,8 @@ func (c *copier) appendWhole(ctx context.Context, b batch) error {
 			return err
 		case errors.As(err, &conflict):
 			return taken(b, conflict)
+		case errors.Is(err, eventstore.ErrOrder):
+			return &DivergedError{Why: fmt.Sprintf("%v; begin again with an empty target", err)}
 		case !errors.Is(err, eventstore.ErrUnavailable) || attempt == tries:
 			return fmt.Errorf("the target, for the events from %s, %s on, position %d in the source: %w", b[0].Stream, b[0].Revision, b[0].Position, err)
 		}
@@ -84,6 +86,9 @@ func (c *copier) try(ctx context.Context, b batch) error {
 	ps := make([]eventstore.Proposed, len(b))
 	for i, r := range b {
 		ps[i] = eventstore.Proposed{Stream: r.Stream, Expected: r.Revision - 1, Event: r.Event}
+	}
+	if !c.atomic {
+		return c.ordered.AppendInOrder(ctx, ps)
 	}
 	_, err := c.to.AppendMany(ctx, ps)
 	return err

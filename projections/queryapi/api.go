@@ -11,6 +11,7 @@ import (
 
 	"github.com/orderledger/orderledger/domain"
 	"github.com/orderledger/orderledger/domain/eventstore"
+	"github.com/orderledger/orderledger/domain/share"
 	"github.com/orderledger/orderledger/projections"
 )
 
@@ -22,6 +23,8 @@ var (
 	ErrBehind = errors.New("the read model has not reached that position yet")
 	// ErrTooManyStreams means that MaxStreams answers are streaming already; ask again later.
 	ErrTooManyStreams = errors.New("too many streams are open")
+	// ErrYourStreams means that as many answers are streaming to who asks as are left for all others.
+	ErrYourStreams = errors.New("you have as many streams open as one may have: close some, then ask again")
 )
 
 // Waiter waits until a read model has handled a position.
@@ -48,7 +51,7 @@ type Follower interface {
 const (
 	DefaultWait       = 5 * time.Second
 	DefaultHeartbeat  = 15 * time.Second
-	DefaultMaxStreams = 256
+	DefaultMaxStreams = 512
 )
 
 // Deps is what the endpoints answer from. All above Done but the Codec, whose zero value is ready, are required.
@@ -67,12 +70,12 @@ type Deps struct {
 
 	Wait       time.Duration // how long wait_for waits; zero: DefaultWait
 	Heartbeat  time.Duration // between signs of life on a quiet stream; zero: DefaultHeartbeat
-	MaxStreams int           // that may be open at once; zero: DefaultMaxStreams
+	MaxStreams int           // that may be open at once, half of them for one actor; zero: DefaultMaxStreams
 }
 
 type api struct {
 	Deps
-	slots chan struct{}
+	streams *share.Pool
 }
 
 // Register adds the endpoints to an API. Paths begin with /v1.
@@ -86,7 +89,7 @@ func Register(to huma.API, d Deps) {
 	if d.MaxStreams == 0 {
 		d.MaxStreams = DefaultMaxStreams
 	}
-	a := &api{Deps: d, slots: make(chan struct{}, d.MaxStreams)}
+	a := &api{Deps: d, streams: share.New(d.MaxStreams)}
 
 	export[OrderList](a, to, "list-orders", "/v1/orders", "Orders of a tab, found, filtered and sorted", a.list)
 	get(a, to, "count-tabs", "/v1/tabs", "How many orders each tab holds", a.tabs)

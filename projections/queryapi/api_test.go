@@ -70,6 +70,8 @@ func problem(err error) error {
 		status = http.StatusForbidden
 	case errors.Is(err, projections.ErrBadQuery):
 		status = http.StatusBadRequest
+	case errors.Is(err, queryapi.ErrYourStreams):
+		status = http.StatusTooManyRequests
 	case errors.Is(err, queryapi.ErrBehind), errors.Is(err, queryapi.ErrTooManyStreams):
 		status = http.StatusServiceUnavailable
 	}
@@ -427,6 +429,24 @@ func TestStreamsAreBoundedAndEnd(t *testing.T) {
 	if rest := read(t, open, 200); strings.Contains(rest, "data:") {
 		t.Errorf("got %s", rest)
 	}
+}
+
+// One reader can't have so many streams that there are none for others, be they events, the log or tables.
+func TestStreamsAreShared(t *testing.T) {
+	l, _ := filled(t)
+	url := serve(t, l, func(d *queryapi.Deps) { d.MaxStreams = 4 })
+	for range 2 {
+		if res := ask(t, "viewer", url+"/v1/events"); res.StatusCode != 200 {
+			t.Errorf("%d", res.StatusCode)
+		}
+	}
+	read(t, ask(t, "viewer", url+"/v1/events"), 429)
+	read(t, ask(t, "viewer", url+"/v1/orders?format=csv"), 429)
+	if res := ask(t, "auditor", url+"/v1/log?follow=true"); res.StatusCode != 200 {
+		t.Errorf("another: %d", res.StatusCode)
+	}
+	read(t, ask(t, "auditor", url+"/v1/log"), 429)
+	read(t, ask(t, "clerk", url+"/v1/orders?format=csv"), 200)
 }
 
 func TestLogGivesTheStoredBytes(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/negotiation"
@@ -23,9 +24,10 @@ const (
 	typeCSV  = "text/csv"
 )
 
-// Cell keeps a spreadsheet from running what a customer wrote: a cell that begins like a formula is quoted as text.
+// Cell keeps a spreadsheet from running what a customer wrote: a cell that begins like a formula is quoted as text. Some spreadsheets
+// pass over white space before it, and take the wide forms of East Asian scripts for the signs.
 func Cell(s string) string {
-	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) {
+	if s != "" && strings.ContainsRune("\t\r\n", rune(s[0])) || strings.IndexAny(strings.TrimLeftFunc(s, unicode.IsSpace), "=+-@＝＋－＠") == 0 {
 		return "'" + s
 	}
 	return s
@@ -91,11 +93,12 @@ func asTable(ctx context.Context, a *api, name string, columns []string, read fu
 	if err != nil {
 		return nil, err
 	}
-	if _, err := a.open(ctx, nil); err != nil {
+	_, release, err := a.open(ctx, nil)
+	if err != nil {
 		return nil, err
 	}
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
-		defer a.release()
+		defer release()
 		hc.SetHeader("Content-Type", typeCSV+"; charset=utf-8; header=present")
 		hc.SetHeader("Content-Disposition", fmt.Sprintf(`attachment; filename="%s-%s.csv"`, name, a.Now().UTC().Format(time.DateOnly)))
 		hc.SetHeader("Cache-Control", "no-store")

@@ -45,17 +45,17 @@ func (a *api) log(ctx context.Context, in *logInput) (*huma.StreamResponse, erro
 		return nil, err
 	}
 	after := eventstore.Position(in.After)
-	head, err := a.open(ctx, &after)
+	head, release, err := a.open(ctx, &after)
 	if err != nil {
 		return nil, err
 	}
 	sub, err := a.Log.Subscribe(ctx, after)
 	if err != nil {
-		a.release()
+		release()
 		return nil, err
 	}
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
-		defer a.release()
+		defer release()
 		defer func() { _ = sub.Close() }() // only read from: closing it has nothing to lose
 		hc.SetHeader("Content-Type", "application/x-ndjson")
 		hc.SetHeader("Cache-Control", "no-store")

@@ -153,7 +153,8 @@ func TestTablesForTheBookkeeper(t *testing.T) {
 
 func TestCellsAreNoFormulas(t *testing.T) {
 	for cell, want := range map[string]string{
-		"=1+1": "'=1+1", "+1": "'+1", "-1": "'-1", "@x": "'@x", "\tx": "'\tx", "\rx": "'\rx", "plain": "plain", "": "", "1-1": "1-1", "Ärger": "Ärger",
+		"=1+1": "'=1+1", "+1": "'+1", "-1": "'-1", "@x": "'@x", "\tx": "'\tx", "\rx": "'\rx", "plain": "plain", "": "", " ": " ", " =1": "' =1", "\n=1": "'\n=1", "\u00a0@x": "'\u00a0@x",
+		"＝1+1": "'＝1+1", "＠x": "'＠x", "1-1": "1-1", "Ärger": "Ärger",
 	} {
 		if got := queryapi.Cell(cell); got != want {
 			t.Errorf("%q: %q, want %q", cell, got, want)

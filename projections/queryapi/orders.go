@@ -31,7 +31,7 @@ type listInput struct {
 	TotalTo      int64                 `query:"total_to" minimum:"0" doc:"Minor units, inclusive"`
 	PlacedFrom   string                `query:"placed_from" doc:"Inclusive; a date or an instant, such as 1996-07-04 or 1996-07-04T09:00:00Z"`
 	PlacedTo     string                `query:"placed_to" doc:"Exclusive for an instant; a date includes that day"`
-	Sort         string                `query:"sort" maxLength:"40" doc:"order_number, customer, placed_at, manufacturer, total, payment, status or confirm_by; - before it for descending; without it -placed_at"`
+	Sort         string                `query:"sort" maxLength:"40" doc:"order_number, customer, placed_at, manufacturer, total, payment, status or confirm_by (orders that nobody has to accept any more are last); - before it for descending; without it -placed_at"`
 }
 
 // OrderList is one page of orders.

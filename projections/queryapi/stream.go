@@ -15,6 +15,7 @@ import (
 
 	"github.com/orderledger/orderledger/domain"
 	"github.com/orderledger/orderledger/domain/eventstore"
+	"github.com/orderledger/orderledger/domain/share"
 	"github.com/orderledger/orderledger/projections"
 )
 
@@ -33,25 +34,24 @@ func stream[I any](a *api, to huma.API, id, path, summary, contentType string, a
 	register(a, to, op, answer)
 }
 
-// open takes one of the slots for a stream that begins after a position; nil is the log's head, which is returned. It must be
-// given back with release.
-func (a *api) open(ctx context.Context, after *eventstore.Position) (head eventstore.Position, err error) {
-	select {
-	case a.slots <- struct{}{}:
-	default:
-		return 0, ErrTooManyStreams
+// open takes a place for a stream that begins after a position; nil is the log's head, which is returned. Release gives it back.
+func (a *api) open(ctx context.Context, after *eventstore.Position) (head eventstore.Position, release func(), err error) {
+	release, err = a.streams.Take(domain.ActorFrom(ctx).ID)
+	switch {
+	case errors.Is(err, share.ErrYours):
+		return 0, nil, ErrYourStreams
+	case err != nil:
+		return 0, nil, ErrTooManyStreams
 	}
 	head, err = a.Log.Head(ctx)
 	if err == nil && after != nil && *after > head {
 		err = projections.BadQuery("after", "is %d, and the log ends at position %d", *after, head)
 	}
 	if err != nil {
-		a.release()
+		release()
 	}
-	return head, err
+	return head, release, err
 }
-
-func (a *api) release() { <-a.slots }
 
 // sink is where a stream's answer goes.
 type sink struct {
@@ -174,7 +174,7 @@ func (a *api) events(ctx context.Context, in *eventsInput) (*huma.StreamResponse
 	if err != nil {
 		return nil, err
 	}
-	head, err := a.open(ctx, after)
+	head, release, err := a.open(ctx, after)
 	if err != nil {
 		return nil, err
 	}
@@ -183,7 +183,7 @@ func (a *api) events(ctx context.Context, in *eventsInput) (*huma.StreamResponse
 	}
 	changes := a.Follow(*after)
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
-		defer a.release()
+		defer release()
 		defer changes.Close()
 		hc.SetHeader("Content-Type", "text/event-stream")
 		hc.SetHeader("Cache-Control", "no-store")

@@ -10,6 +10,7 @@ import (
 
 	"github.com/orderledger/orderledger/domain"
 	"github.com/orderledger/orderledger/domain/eventstore"
+	"github.com/orderledger/orderledger/projections"
 )
 
 // MaxTimeline is how many of an order's events, oldest first, a timeline shows; the log has them all.
@@ -35,44 +36,77 @@ type Entry struct {
 	Late          bool                `json:"late,omitempty" required:"false" doc:"Of Accepted: the manufacturer's time was over"`
 }
 
-// Timeline is all that happened to an order and what was said to people about it, oldest first, at most MaxTimeline; more
-// says that there is more. Errors: those of the log, and of an event that can't be read. An order without events has none.
-func Timeline(ctx context.Context, log Log, codec eventstore.Codec, id uuid.UUID) (entries []Entry, more bool, err error) {
-	entries = []Entry{}
+// Past is all that happened to an order and what was said to people about it, oldest first.
+type Past struct {
+	Known   domain.Order // as the read model has it, which may be behind; zero when it doesn't
+	Entries []Entry      // at most MaxTimeline
+	More    bool         // there are more
+}
+
+// Timeline is an order's past up to the end of the log: from the read model what that has of it, and from the log what came later.
+// Errors: those of both, and of an event that can't be read. An order without events has no entries.
+func Timeline(ctx context.Context, reader projections.Reader, log Log, codec eventstore.Codec, id uuid.UUID) (Past, error) {
+	known, err := reader.History(ctx, id, MaxTimeline+1)
+	if err != nil {
+		return Past{}, err
+	}
+	events, err := upToDate(ctx, log, id, known)
+	if err != nil {
+		return Past{}, err
+	}
+	p := Past{Known: known.Order, Entries: make([]Entry, 0, len(events))}
+	if p.More = len(events) > MaxTimeline; p.More {
+		events = events[:MaxTimeline]
+	}
 	state := domain.Order{}
+	for _, r := range events {
+		e, env, err := codec.Decode(r)
+		if err != nil {
+			return Past{}, err
+		}
+		entry := Entry{
+			Position: r.Position, Stream: r.Stream, Revision: r.Revision, ID: r.ID, Type: r.Type,
+			OccurredAt: env.OccurredAt, Actor: env.Actor, CommandID: env.CommandID, CorrelationID: env.CorrelationID,
+			CausationID: env.CausationID, Hash: env.Hash, Data: e,
+		}
+		if r.Stream == eventstore.OrderStream(id) {
+			state = domain.Evolve(state, e, eventstore.Stamp(r.Event, env))
+			entry.Tab, entry.Status, entry.Pending = state.Tab(), state.Status(), state.Pending.Act
+			_, accepted := e.(domain.Accepted)
+			entry.Late = accepted && state.ConfirmedLate()
+		}
+		p.Entries = append(p.Entries, entry)
+	}
+	return p, nil
+}
+
+// upToDate are the events of a history and those that the log holds beyond it; when there are more than MaxTimeline, not all.
+func upToDate(ctx context.Context, log Log, id uuid.UUID, h projections.History) ([]eventstore.Recorded, error) {
+	head, err := log.Head(ctx)
+	if err != nil || head <= h.Position || len(h.Events) > MaxTimeline {
+		return h.Events, err
+	}
+	events := h.Events
 	for _, stream := range []string{eventstore.OrderStream(id), eventstore.NoticeStream(id)} {
-		n := 0
-		for r, err := range log.ReadStream(ctx, stream, eventstore.NoStream) {
-			if err != nil {
-				return nil, false, err
+		last := eventstore.NoStream
+		for _, r := range h.Events {
+			if r.Stream == stream {
+				last = r.Revision
 			}
+		}
+		n := 0
+		for r, err := range eventstore.ReadLater(ctx, log, stream, last, h.Position) {
+			if err != nil {
+				return nil, err
+			}
+			events = append(events, r)
 			if n++; n > MaxTimeline {
-				more = true
 				break
 			}
-			e, env, err := codec.Decode(r)
-			if err != nil {
-				return nil, false, err
-			}
-			entry := Entry{
-				Position: r.Position, Stream: r.Stream, Revision: r.Revision, ID: r.ID, Type: r.Type,
-				OccurredAt: env.OccurredAt, Actor: env.Actor, CommandID: env.CommandID, CorrelationID: env.CorrelationID,
-				CausationID: env.CausationID, Hash: env.Hash, Data: e,
-			}
-			if stream == eventstore.OrderStream(id) {
-				state = domain.Evolve(state, e, eventstore.Stamp(r.Event, env))
-				entry.Tab, entry.Status, entry.Pending = state.Tab(), state.Status(), state.Pending.Act
-				_, accepted := e.(domain.Accepted)
-				entry.Late = accepted && state.ConfirmedLate()
-			}
-			entries = append(entries, entry)
 		}
 	}
-	slices.SortFunc(entries, func(a, b Entry) int { return cmp.Compare(a.Position, b.Position) })
-	if len(entries) > MaxTimeline {
-		return entries[:MaxTimeline], true, nil
-	}
-	return entries, more, nil
+	slices.SortFunc(events, func(a, b eventstore.Recorded) int { return cmp.Compare(a.Position, b.Position) })
+	return events, nil
 }
 
 // EntryList is an order's timeline.
@@ -93,9 +127,9 @@ func (a *api) timeline(ctx context.Context, in *timelineInput) (*timelineOutput,
 	if err != nil {
 		return nil, err
 	}
-	entries, more, err := Timeline(ctx, a.Log, a.Codec, o.ID)
+	p, err := Timeline(ctx, a.Reader, a.Log, a.Codec, o.ID)
 	if err != nil {
 		return nil, err
 	}
-	return &timelineOutput{Body: EntryList{Data: entries, HasMore: more}}, nil
+	return &timelineOutput{Body: EntryList{Data: p.Entries, HasMore: p.More}}, nil
 }

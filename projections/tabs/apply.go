@@ -3,7 +3,6 @@ package tabs
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"runtime"
@@ -27,10 +26,12 @@ type known struct {
 
 // read is one event that could be read.
 type read struct {
-	at    eventstore.Recorded
-	order uuid.UUID // of an order's event, or a notice's
-	event domain.Event
-	env   eventstore.Envelope
+	at     eventstore.Recorded
+	order  uuid.UUID // of an order's event, or a notice's
+	notice bool
+	event  domain.Event // nil: nothing but the event itself is kept
+	env    eventstore.Envelope
+	packed []byte // of an order's event, or a notice's
 }
 
 // touched is an order that a batch changes: as it was, and as it will be.
@@ -41,7 +42,7 @@ type touched struct {
 	doc   []byte
 }
 
-// Apply implements projections.ReadModel. Of notices only those count that failed, or did later arrive; events of webhooks,
+// Apply implements projections.ReadModel. Of notices only those mark their order that failed, or did later arrive; events of webhooks,
 // payments and commands only move the checkpoint.
 func (d *DB) Apply(ctx context.Context, batch []eventstore.Recorded) ([]projections.Change, error) {
 	d.writing.Lock()
@@ -97,8 +98,9 @@ func parallel(n int, work func(from, to int)) {
 func decode(codec eventstore.Codec, batch []eventstore.Recorded) ([]read, error) {
 	all, errs := make([]read, len(batch)), make([]error, len(batch))
 	parallel(len(batch), func(from, to int) {
+		var p packer
 		for i := from; i < to; i++ {
-			all[i], errs[i] = decodeOne(codec, batch[i])
+			all[i], errs[i] = decodeOne(codec, batch[i], &p)
 		}
 	})
 	events := all[:0]
@@ -106,14 +108,14 @@ func decode(codec eventstore.Codec, batch []eventstore.Recorded) ([]read, error)
 		if errs[i] != nil {
 			return nil, errs[i]
 		}
-		if e.event != nil {
+		if e.event != nil || e.packed != nil {
 			events = append(events, e)
 		}
 	}
 	return events, nil
 }
 
-func decodeOne(codec eventstore.Codec, r eventstore.Recorded) (read, error) {
+func decodeOne(codec eventstore.Codec, r eventstore.Recorded, p *packer) (read, error) {
 	category, _, err := eventstore.CheckStream(r.Stream)
 	if err != nil {
 		return read{}, fmt.Errorf("position %d: %w", r.Position, err)
@@ -125,13 +127,16 @@ func decodeOne(codec eventstore.Codec, r eventstore.Recorded) (read, error) {
 		if !ok {
 			return read{}, fmt.Errorf("position %d: %w: %q", r.Position, eventstore.ErrBadStream, r.Stream)
 		}
-		out.order = id
+		out.order, out.packed = id, p.pack(r.Event)
 	case "notice":
 		id, ok := eventstore.NoticesOf(r.Stream)
-		if !ok || !told[r.Type] {
+		if !ok {
 			return read{}, nil
 		}
-		out.order = id
+		out.order, out.packed, out.notice = id, p.pack(r.Event), true
+		if !told[r.Type] {
+			return out, nil
+		}
 	case "access", "job", "view":
 	default:
 		return read{}, nil
@@ -171,7 +176,7 @@ func (b *writer) write(ctx context.Context, events []read, last projections.Last
 	parallel(len(list), func(from, to int) {
 		for i := from; i < to; i++ {
 			list[i].terms = termsOf(list[i].order)
-			list[i].doc, errs[i] = json.Marshal(list[i].order)
+			list[i].doc, errs[i] = docOf(list[i].order)
 		}
 	})
 	if err := errors.Join(errs...); err != nil {
@@ -181,6 +186,9 @@ func (b *writer) write(ctx context.Context, events []read, last projections.Last
 		if err := b.store(ctx, t); err != nil {
 			return err
 		}
+	}
+	if err := b.keep(ctx, events); err != nil {
+		return err
 	}
 	for facet, delta := range b.counts {
 		if delta == 0 {
@@ -231,7 +239,7 @@ func (b *writer) fold(ctx context.Context, e read) error {
 	if e.order == uuid.Nil {
 		return b.companion(ctx, e)
 	}
-	if told[e.at.Type] {
+	if e.notice {
 		return b.notice(ctx, e)
 	}
 	t := b.orders[e.order]
@@ -257,6 +265,9 @@ func (b *writer) fold(ctx context.Context, e read) error {
 
 // notice marks an order by what became of a notice. Most change nothing, and touch no row.
 func (b *writer) notice(ctx context.Context, e read) error {
+	if e.event == nil {
+		return nil
+	}
 	t, touches := b.orders[e.order]
 	if !touches {
 		was, err := b.load(ctx, e.order, eventstore.NoStream) // the revision is another stream's
@@ -308,7 +319,7 @@ func (b *writer) load(ctx context.Context, id uuid.UUID, revision eventstore.Rev
 		return k, nil
 	}
 	if err == nil {
-		err = json.Unmarshal(doc, &k.order)
+		err = readDoc(doc, &k.order)
 	}
 	return k, err
 }
@@ -321,6 +332,7 @@ func (b *writer) store(ctx context.Context, t *touched) error {
 		return err
 	}
 	dueFrom, dueBy, expiring, parked, owed := times(o)
+	moved := t.was.n != 0 && dueKey(o) != dueKey(t.was.order)
 	switch {
 	case t.was.n == 0:
 		b.lastN++
@@ -328,7 +340,7 @@ func (b *writer) store(ctx context.Context, t *touched) error {
 		err = b.exec(ctx, `INSERT INTO orders (n, id, facet, order_number, customer, placed_at, total, confirm_by, customer_id,
 			due_from, due_by, expiring_from, parked_at, owed_at, terms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			t.was.n, o.ID[:], facet, numberKey(o.OrderNumber), customerKey(o.Personal.Customer), instant(o.PlacedAt), o.Total,
-			instant(o.Confirm.By), o.Personal.Customer.ID, dueFrom, dueBy, expiring, parked, owed, t.terms)
+			dueKey(o), o.Personal.Customer.ID, dueFrom, dueBy, expiring, parked, owed, t.terms)
 		b.counts[facet]++
 	case t.was.facet == facet: // leaves the indexes on facet alone
 		err = b.exec(ctx, `UPDATE orders SET due_from = ?, due_by = ?, expiring_from = ?, parked_at = ?, owed_at = ?, terms = ? WHERE n = ?`,
@@ -340,6 +352,9 @@ func (b *writer) store(ctx context.Context, t *touched) error {
 		b.counts[facet]++
 	}
 	t.was.facet = facet
+	if err == nil && moved {
+		err = b.exec(ctx, `UPDATE orders SET confirm_by = ? WHERE n = ?`, dueKey(o), t.was.n)
+	}
 	if err == nil {
 		err = b.exec(ctx, `INSERT OR REPLACE INTO docs VALUES (?, ?)`, t.was.n, t.doc)
 	}
@@ -373,7 +388,7 @@ func (b *writer) facet(ctx context.Context, t traits) (int64, error) {
 func (b *writer) changes(events []read) []projections.Change {
 	list := make([]projections.Change, 0, len(events))
 	for _, e := range events {
-		if t := b.orders[e.order]; t != nil && !told[e.at.Type] {
+		if t := b.orders[e.order]; t != nil && !e.notice {
 			list = append(list, projections.Change{
 				Position: e.at.Position, Stream: e.at.Stream, OrderID: e.order, Type: e.at.Type,
 				Version: int(e.at.Revision) + 1, OccurredAt: e.env.OccurredAt, Tab: t.order.Tab(),

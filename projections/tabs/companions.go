@@ -23,18 +23,16 @@ func (b *writer) companion(ctx context.Context, e read) error {
 	case eventstore.TokenRevoked:
 		return b.exec(ctx, `UPDATE tokens SET revoked = ? WHERE id = ?`, instant(e.env.OccurredAt), id)
 	case eventstore.JobMade:
-		return b.exec(ctx, `INSERT INTO jobs VALUES (?, ?, ?, ?, ?, ?, 0, 0, 0, 0)`,
+		return b.exec(ctx, `INSERT INTO jobs VALUES (?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0)`,
 			id, e.env.Actor.ID, string(ev.Verb), ev.Orders, ev.RetryOf, instant(e.env.OccurredAt))
 	case eventstore.JobPlanned:
 		return b.exec(ctx, `UPDATE jobs SET planned = planned + ? WHERE id = ?`, len(ev.Items), id)
 	case eventstore.JobProgressed:
-		failed := 0
-		for _, r := range ev.Results {
-			if r.Outcome == eventstore.JobRefused || r.Outcome == eventstore.JobFailed {
-				failed++
-			}
-		}
-		return b.exec(ctx, `UPDATE jobs SET done = done + ?, failed = failed + ? WHERE id = ?`, len(ev.Results), failed, id)
+		failed, asked := tally(ev.Results)
+		return b.exec(ctx, `UPDATE jobs SET done = done + ?, failed = failed + ?, asked = asked + ? WHERE id = ?`, len(ev.Results), failed, asked, id)
+	case eventstore.JobSettled:
+		failed, _ := tally(ev.Results)
+		return b.exec(ctx, `UPDATE jobs SET failed = failed + ?, asked = asked - ? WHERE id = ?`, failed, len(ev.Results), id)
 	case eventstore.JobEnded:
 		return b.exec(ctx, `UPDATE jobs SET ended = 1 WHERE id = ?`, id)
 	case eventstore.ViewSaved: // the first one's actor is the owner
@@ -49,6 +47,19 @@ func (b *writer) companion(ctx context.Context, e read) error {
 	return fmt.Errorf("%w: %s in the stream %s", eventstore.ErrUnknownType, e.at.Type, e.at.Stream)
 }
 
+// tally is how many of a job's results are failures, and how many wait for Stripe.
+func tally(results []eventstore.JobResult) (failed, asked int) {
+	for _, r := range results {
+		switch r.Outcome {
+		case eventstore.JobRefused, eventstore.JobFailed:
+			failed++
+		case eventstore.JobAsked:
+			asked++
+		}
+	}
+	return failed, asked
+}
+
 // Jobs implements projections.Reader.
 func (d *DB) Jobs(ctx context.Context, q projections.JobQuery) ([]projections.Job, error) {
 	limit, err := pageLimit(q.Limit)
@@ -59,12 +70,15 @@ func (d *DB) Jobs(ctx context.Context, q projections.JobQuery) ([]projections.Jo
 	if q.Open {
 		where = append(where, "done < orders AND NOT ended")
 	}
+	if q.Asked {
+		where = append(where, "asked > 0")
+	}
 	if q.Maker != "" {
 		where, args = append(where, "maker = ?"), append(args, q.Maker)
 	}
 	d.serving.RLock()
 	defer d.serving.RUnlock()
-	rows, err := d.f.read.QueryContext(ctx, `SELECT id, maker, verb, orders, planned, done, failed, ended, retry_of, made FROM jobs WHERE `+
+	rows, err := d.f.read.QueryContext(ctx, `SELECT id, maker, verb, orders, planned, done, failed, asked, ended, retry_of, made FROM jobs WHERE `+
 		strings.Join(where, " AND ")+` ORDER BY made DESC, id LIMIT ?`, append(args, limit)...)
 	if err != nil {
 		return nil, err
@@ -74,7 +88,7 @@ func (d *DB) Jobs(ctx context.Context, q projections.JobQuery) ([]projections.Jo
 	for rows.Next() {
 		var j projections.Job
 		var made int64
-		if err := rows.Scan(&j.ID, &j.Maker, &j.Verb, &j.Orders, &j.Planned, &j.Done, &j.Failed, &j.Ended, &j.RetryOf, &made); err != nil {
+		if err := rows.Scan(&j.ID, &j.Maker, &j.Verb, &j.Orders, &j.Planned, &j.Done, &j.Failed, &j.Asked, &j.Ended, &j.RetryOf, &made); err != nil {
 			return nil, err
 		}
 		j.Made = time.UnixMicro(made).UTC()

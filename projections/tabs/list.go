@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -43,7 +42,7 @@ type lister struct {
 
 // List implements projections.Reader. What is equal in the sorted column stands in the order of its arrival in the log.
 // Payment and status sort as they follow each other in a lifecycle, order numbers by the numbers in them, customers and
-// numbers whatever their case and accents.
+// numbers whatever their case and accents. By confirm_by, orders that nobody has to accept any more are behind all others.
 func (d *DB) List(ctx context.Context, q projections.Query) (projections.Page, error) {
 	parsed, err := parse(q, d.now())
 	if err != nil {
@@ -377,7 +376,7 @@ func (l *lister) load(ctx context.Context, hits []hit) ([]domain.Order, error) {
 		if err := rows.Scan(&n, &doc); err != nil {
 			return nil, err
 		}
-		if err := json.Unmarshal(doc, &orders[at[n]]); err != nil {
+		if err := readDoc(doc, &orders[at[n]]); err != nil {
 			return nil, err
 		}
 	}
@@ -393,14 +392,25 @@ func join(ns []int64) string {
 func (d *DB) Order(ctx context.Context, id uuid.UUID) (domain.Order, error) {
 	d.serving.RLock()
 	defer d.serving.RUnlock()
-	var doc []byte
-	err := d.f.read.QueryRowContext(ctx, `SELECT doc FROM orders JOIN docs USING (n) WHERE id = ?`, id[:]).Scan(&doc)
-	if err == sql.ErrNoRows { //nolint:errorlint // never wrapped by Scan
-		return domain.Order{}, domain.Reject(domain.OrderNotFound)
-	}
-	var o domain.Order
-	if err == nil {
-		err = json.Unmarshal(doc, &o)
+	n, o, err := orderIn(ctx, d.f.read, id)
+	if err == nil && n == 0 {
+		err = domain.Reject(domain.OrderNotFound)
 	}
 	return o, err
+}
+
+// orderIn is an order with its number; zero when there is none.
+func orderIn(ctx context.Context, q interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}, id uuid.UUID,
+) (n int64, o domain.Order, err error) {
+	var doc []byte
+	err = q.QueryRowContext(ctx, `SELECT n, doc FROM orders JOIN docs USING (n) WHERE id = ?`, id[:]).Scan(&n, &doc)
+	if err == sql.ErrNoRows { //nolint:errorlint // never wrapped by Scan
+		return 0, o, nil
+	}
+	if err == nil {
+		err = readDoc(doc, &o)
+	}
+	return n, o, err
 }

@@ -78,7 +78,10 @@ func naive(orders []domain.Order, q projections.Query, now time.Time) []uuid.UUI
 		case "status":
 			return cmp.Compare(slices.Index(domain.Statuses, a.Status()), slices.Index(domain.Statuses, b.Status()))
 		}
-		return a.Confirm.By.Compare(b.Confirm.By)
+		if a.Due().IsZero() != b.Due().IsZero() {
+			return cmp.Compare(b.Due().Unix(), a.Due().Unix()) // the zero time is the last one
+		}
+		return a.Due().Compare(b.Due())
 	})
 	ids := make([]uuid.UUID, len(left))
 	for i, o := range left {

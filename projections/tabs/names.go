@@ -79,9 +79,18 @@ var loseNames = []string{
 	`DELETE FROM lost_names`,
 }
 
-// named are the numbers of the orders that a text names, the latest to arrive first. It needs the index.
-func named(ctx context.Context, q queryer, text string, limit int) (found []int64, err error) {
+// named are the numbers of the orders that a text names, the latest to arrive first. It needs the index. People write #10248 for
+// 10248.
+func named(ctx context.Context, q queryer, text string, limit int) ([]int64, error) {
 	name := nameOf(text)
+	found, err := ofName(ctx, q, name, limit)
+	if plain := strings.TrimLeft(name, "#"); err == nil && len(found) == 0 && plain != name {
+		return ofName(ctx, q, plain, limit)
+	}
+	return found, err
+}
+
+func ofName(ctx context.Context, q queryer, name string, limit int) (found []int64, err error) {
 	if name == "" {
 		return nil, nil
 	}

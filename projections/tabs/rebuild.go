@@ -176,12 +176,13 @@ func (r *refill) snapshot(ctx context.Context) (*sql.Tx, eventstore.Position, er
 // file gives out itself are left out.
 var comparisons = []string{
 	`SELECT id, json_array(tab, status, payment, method, manufacturer, placed_by, currency, badges, order_number, customer, placed_at, total,
-		confirm_by, customer_id, due_from, due_by, expiring_from, parked_at, owed_at, terms, CAST(doc AS TEXT)) FROM orders JOIN docs USING (n) JOIN facets USING (facet) ORDER BY id`,
+		confirm_by, customer_id, due_from, due_by, expiring_from, parked_at, owed_at, terms, hex(doc),
+		(SELECT group_concat(concat_ws('-', at, place, hex(event)), ' ' ORDER BY at) FROM events WHERE events.n = orders.n)) FROM orders JOIN docs USING (n) JOIN facets USING (facet) ORDER BY id`,
 	`SELECT 'recorded-' || lower(hex(id)) || '-' || kind AS name, json_array(at) FROM recorded JOIN orders USING (n) ORDER BY name`,
 	`SELECT 'name-' || key || '-' || lower(hex(id)) AS name, '' FROM names JOIN orders USING (n) ORDER BY name`,
 	`SELECT 'token-' || id, json_array(name, role, created, revoked) FROM tokens ORDER BY id`,
 	`SELECT 'pace-' || slot || '-' || what || '-' || mark AS name, json_array(n, amount) FROM pace WHERE n <> 0 OR amount <> 0 ORDER BY name`,
-	`SELECT 'job-' || id, json_array(maker, verb, orders, retry_of, made, planned, done, failed, ended) FROM jobs ORDER BY id`,
+	`SELECT 'job-' || id, json_array(maker, verb, orders, retry_of, made, planned, done, failed, asked, ended) FROM jobs ORDER BY id`,
 	`SELECT 'view-' || id, json_array(owner, name, query, shared) FROM views ORDER BY id`,
 	`SELECT stream, json_array(view) FROM homes ORDER BY stream`,
 	`SELECT 'tab-' || tab, json_array(sum(orders)) FROM facets GROUP BY tab HAVING sum(orders) > 0 ORDER BY tab`,

@@ -1,6 +1,7 @@
 package tabs
 
 import (
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -46,6 +47,17 @@ func timed(b domain.Badge) bool {
 
 // instant is a time as a column holds it: microseconds, since nanoseconds don't reach the year 9999.
 func instant(t time.Time) int64 { return t.UnixMicro() }
+
+// never sorts behind every instant.
+const never = math.MaxInt64
+
+// dueKey is until when an order is to be accepted, as a list is sorted by it.
+func dueKey(o domain.Order) int64 {
+	if by := o.Due(); !by.IsZero() {
+		return instant(by)
+	}
+	return never
+}
 
 // times are the columns of the timed badges, each nil while the badge can't come, and since when something is parked or owed, if it is.
 func times(o domain.Order) (dueFrom, dueBy, expiringFrom, parkedAt, owedAt any) {

@@ -70,14 +70,14 @@ var looks = []struct {
 }{
 	{"light", "light", 1280, 900},
 	{"dark", "dark", 1280, 900},
-	{"phone", "light", 360, 740},
+	{"phone", "light", 390, 844},
 	{"narrow-dark", "dark", 320, 640},
 }
 
 // Check looks at the page as it is in light and dark, wide and as narrow as a phone: axe-core must find nothing (light and wide, dark and
-// narrow; with -looks in every look), nothing may stick out at the side, and the browser must complain of nothing. Pictures are named by
-// name and look. Where only some looks are named, the others are left to runs with -looks or pictures, since each takes its time. The
-// page is light and wide afterwards.
+// narrow; with -looks in every look), the page must not scroll sideways, no control be cut off or lie on another, and the browser must
+// complain of nothing. Pictures are named by name and look. Where only some looks are named, the others are left to runs with -looks or
+// pictures, since each takes its time. The page is light and wide afterwards.
 func (p *Page) Check(name string, only ...string) {
 	p.Helper()
 	for i, look := range looks {
@@ -95,11 +95,8 @@ func (p *Page) Check(name string, only ...string) {
 				p.Errorf("%s, %s: %s", name, look.name, v)
 			}
 		}
-		if cut := Eval[string](p, cutOff); cut != "" {
-			p.Errorf("%s, %s: what can be pressed is cut off: %s", name, look.name, cut)
-		}
-		if over := Eval[int](p, "document.documentElement.scrollWidth - document.documentElement.clientWidth"); over > 0 {
-			p.Errorf("%s, %s: the page is %d pixels too wide: %s", name, look.name, over, Eval[string](p, widest))
+		for _, fault := range p.LaidOut() {
+			p.Errorf("%s, %s: %s", name, look.name, fault)
 		}
 	}
 	p.Media("light", false)
@@ -107,11 +104,53 @@ func (p *Page) Check(name string, only ...string) {
 	p.Sound()
 }
 
-// cutOff names what can be pressed and is cut off by what is around it; what is meant to be scrolled is not.
-const cutOff = `[...document.querySelectorAll('main a, main button, main input, main select')].filter(e => {
-	const r = e.getBoundingClientRect(), width = document.documentElement.clientWidth;
-	return r.width && r.right > width + 1 && !e.closest('.tabs, .hidden, .scroll:not(:has(> .orders)), [hidden]');
-}).slice(0, 4).map(e => e.outerHTML.slice(0, 120)).join(' | ')`
+// LaidOut says what is wrong with how the page is laid out in the window as it is: that it scrolls sideways, and which controls can't be
+// used as they stand.
+func (p *Page) LaidOut() (faults []string) {
+	p.Helper()
+	if cut := Eval[string](p, cutOff); cut != "" {
+		faults = append(faults, cut)
+	}
+	if over := Eval[int](p, "document.documentElement.scrollWidth - document.documentElement.clientWidth"); over > 0 {
+		faults = append(faults, fmt.Sprintf("the page is %d pixels too wide: %s", over, Eval[string](p, widest)))
+	}
+	return faults
+}
+
+// cutOff names controls that can't be used as they stand: cut off at a side of the window, or of what is around them, and those that
+// lie on one another. What can be scrolled to, and what lies above the page on purpose, is not among them.
+const cutOff = `(() => {
+	const modal = document.querySelector('dialog[open]'), width = document.documentElement.clientWidth, bad = [];
+	const above = (e) => e.closest('.sheet, dialog, #toasts, .bulkbar.on, .newcomers');
+	const said = (e) => e.outerHTML.replace(/\s+/g, ' ').slice(0, 120);
+	const scrolls = (e) => /auto|scroll/.test(getComputedStyle(e).overflowX) && e.scrollWidth > e.clientWidth;
+	const controls = [...(modal || document).querySelectorAll('a[href], button, input, select, textarea, summary')].filter(e => {
+		const r = e.getBoundingClientRect();
+		return r.width > 1 && r.height > 1 && e.checkVisibility({ visibilityProperty: true }) && !e.closest('.hidden, .skip, svg');
+	}).map(e => ({ e, r: e.getBoundingClientRect() }));
+	for (const c of controls) {
+		let left = 0, right = width;
+		for (let at = c.e.parentElement; at && at !== document.body; at = at.parentElement) {
+			if (scrolls(at)) { left = -Infinity; right = Infinity; c.inside = at; break; }
+			if (/hidden|clip/.test(getComputedStyle(at).overflowX)) {
+				const r = at.getBoundingClientRect();
+				left = Math.max(left, r.left);
+				right = Math.min(right, r.right);
+			}
+		}
+		if (c.r.left < left - 1 || c.r.right > right + 1) bad.push('cut off: ' + said(c.e));
+	}
+	for (let i = 0; i < controls.length && bad.length < 4; i++) {
+		for (let k = i + 1; k < controls.length; k++) {
+			const [a, b] = [controls[i], controls[k]];
+			if (a.inside !== b.inside || above(a.e) !== above(b.e) || a.e.contains(b.e) || b.e.contains(a.e)) continue;
+			const over = (r, q) => Math.min(r.right, q.right) - Math.max(r.left, q.left) > 2 && Math.min(r.bottom, q.bottom) - Math.max(r.top, q.top) > 2;
+			const lines = (c) => [...c.e.getClientRects()]; // a link in a text may stand in two lines
+			if (over(a.r, b.r) && lines(a).some(r => lines(b).some(q => over(r, q)))) { bad.push('on one another: ' + said(a.e) + ' and ' + said(b.e)); break; }
+		}
+	}
+	return bad.slice(0, 4).join(' | ');
+})()`
 
 // widest names what sticks out at the side.
 const widest = `[...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > document.documentElement.clientWidth + 1 &&

@@ -53,6 +53,9 @@ func (c *Cluster) Leader() *Node {
 func (c *Cluster) Lead(n *Node) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.leader != n {
+		n.Log.forget()
+	}
 	c.leader = n
 }
 
@@ -64,6 +67,7 @@ func (c *Cluster) Kill() *Node {
 	for _, n := range c.Nodes {
 		if !c.down[n] {
 			c.leader = n
+			n.Log.forget()
 			break
 		}
 	}

@@ -8,7 +8,10 @@
 // # What is as in the real server
 //
 //   - Appends at an expected revision, whose refusal is answered in-band; a repeated append of the same event ids at the same
-//     expected revision is a success, and adds nothing, however long ago the first was; other ids there are refused.
+//     expected revision is a success, and adds nothing, however long ago the first was; other ids there are refused. At any revision
+//     repeats are recognised by what a leader remembers: see recent.
+//   - Appends of many streams in one call (batch append), carried out in the order that they come in; one that is refused does not
+//     keep those behind it from being carried out.
 //   - $all, with positions that grow by the size of what is written. The server's own events ($metadata, links) stand there too,
 //     and so do events that their stream's metadata hide, until a scavenge.
 //   - Streams' metadata ($maxCount, $tb), soft deletion, after which a stream begins again behind the revisions that it had, and
@@ -21,6 +24,6 @@
 //
 // # What is not here
 //
-// Batch append, persistent subscriptions, projections (but their links: see Log.Link), access control lists beyond one user,
+// Persistent subscriptions, projections (but their links: see Log.Link), access control lists beyond one user,
 // $maxAge, scavenging, replication that takes time.
 package esdbserver

@@ -19,11 +19,26 @@ type Faults struct {
 	down        bool
 	hold        chan struct{}
 	before      func(method string)
+	batch       func() BatchFault
+	sent        func()
+	miss        int
 }
+
+// BatchFault is how one append of a batch call fails, while those that follow it are carried out.
+type BatchFault int
+
+// The ways to fail.
+const (
+	NoFault         BatchFault = iota
+	NotReady                   // refused, as a node does that does not lead yet
+	NotReadyLate               // the same, but it is said when the next one has been carried out
+	TimedOutApplied            // carried out, and answered as if nobody knew
+)
 
 var errLost = status.Error(codes.Unavailable, "the connection was cut")
 
-// LoseAppends lets the answers to the next n appends be lost after they were applied.
+// LoseAppends lets the answers to the next n appends be lost after they were applied. With the answer to an append of a batch call the
+// call is lost.
 func (f *Faults) LoseAppends(n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -37,7 +52,7 @@ func (f *Faults) CutRead(after int) {
 	f.cutReads = append(f.cutReads, after)
 }
 
-// Fail answers the next calls of a method (Append, Read, Delete, …), one for each code, with nothing but the code.
+// Fail answers the next calls of a method (Append, BatchAppend, Read, Delete, …), one for each code, with nothing but the code.
 func (f *Faults) Fail(method string, with ...codes.Code) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -68,6 +83,47 @@ func (f *Faults) Hold() (release func()) {
 		}
 		close(gate)
 	})
+}
+
+// Batch decides of each append of a batch call how it fails; nil ends that. It can't do that to a real server.
+func (f *Faults) Batch(decide func() BatchFault) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.batch = decide
+}
+
+func (f *Faults) batchFault() BatchFault {
+	f.mu.Lock()
+	decide := f.batch
+	f.mu.Unlock()
+	if decide == nil {
+		return NoFault
+	}
+	return decide()
+}
+
+// Miss lets subscriptions to $all pass over the next n events that they should give.
+func (f *Faults) Miss(n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.miss = n
+}
+
+func (f *Faults) missed() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.miss == 0 {
+		return false
+	}
+	f.miss--
+	return true
+}
+
+// Sent is called for each message that a read or a subscription has sent; nil ends that.
+func (f *Faults) Sent(do func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.sent = do
 }
 
 // Before is called at the beginning of each call, with its method; nil ends that.
@@ -108,7 +164,9 @@ func (f *Faults) begin(ctx context.Context, method string) error {
 // faulty is a call under way.
 type faulty struct {
 	grpc.ServerStream
-	send func() error // what becomes of the next message that is sent
+	faults *Faults
+	method string
+	send   func() error // what becomes of the next message that is sent
 }
 
 func (s *faulty) SendMsg(m any) error {
@@ -117,7 +175,16 @@ func (s *faulty) SendMsg(m any) error {
 			return err
 		}
 	}
-	return s.ServerStream.SendMsg(m)
+	if err := s.ServerStream.SendMsg(m); err != nil {
+		return err
+	}
+	s.faults.mu.Lock()
+	sent := s.faults.sent
+	s.faults.mu.Unlock()
+	if sent != nil && s.method == "Read" {
+		sent()
+	}
+	return nil
 }
 
 func methodOf(full string) string { return full[strings.LastIndexByte(full, '/')+1:] }
@@ -138,9 +205,9 @@ func (f *Faults) around(method string, ss grpc.ServerStream, do func(grpc.Server
 	if err := f.begin(ss.Context(), method); err != nil {
 		return err
 	}
-	s := &faulty{ServerStream: ss}
+	s := &faulty{ServerStream: ss, faults: f, method: method}
 	switch method {
-	case "Append":
+	case "Append", "BatchAppend":
 		s.send = func() error {
 			f.mu.Lock()
 			defer f.mu.Unlock()

@@ -47,7 +47,7 @@ func (l *Log) Truncate(commit uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	all := l.records
-	l.records, l.streams, l.size = nil, map[string][]*record{}, commit
+	l.records, l.streams, l.size, l.recent = nil, map[string][]*record{}, commit, recent{}
 	for _, r := range all {
 		if r.at.Commit < commit {
 			l.records = append(l.records, r)
@@ -88,4 +88,25 @@ func (l *Log) Link() {
 			l.add(stream, []proposed{{id: uuid.New(), kind: "$>", data: to}})
 		}
 	}
+}
+
+// Last is the commit position of the last event of $all.
+func (l *Log) Last() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.records[len(l.records)-1].at.Commit
+}
+
+// Streams are the names of the streams that begin so, and have or had events.
+func (l *Log) Streams(prefix string) []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var all []string
+	for name := range l.streams {
+		if strings.HasPrefix(name, prefix) {
+			all = append(all, name)
+		}
+	}
+	slices.Sort(all)
+	return all
 }

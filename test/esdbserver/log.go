@@ -53,8 +53,9 @@ type Log struct {
 	mu      sync.Mutex
 	records []*record // in the order of $all
 	streams map[string][]*record
-	size    uint64        // where the next record is written
-	commits bool          // a commit record follows each append
+	size    uint64 // where the next record is written
+	commits bool   // a commit record follows each append
+	recent  recent
 	grown   chan struct{} // closed, and replaced, when the log grows
 }
 
@@ -105,13 +106,20 @@ type streamDeleted struct{ stream string }
 
 func (d *streamDeleted) Error() string { return "Event stream '" + d.stream + "' is deleted." }
 
-// append adds events to a stream as the server's CheckCommit decides, and returns the revision and place of the last.
-func (l *Log) append(stream string, want expectation, events []proposed) (uint64, Position, error) {
+// written says where an append, or the one that it repeats, ended.
+type written struct {
+	revision uint64
+	at       Position
+	nowhere  bool // what is repeated can't be read any more, and so has no place
+}
+
+// append adds events to a stream as the server's CheckCommit decides.
+func (l *Log) append(stream string, want expectation, events []proposed) (written, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	all := l.streams[stream]
 	if tombstoned(all) {
-		return 0, Position{}, &streamDeleted{stream}
+		return written{}, &streamDeleted{stream}
 	}
 	last := int64(len(all)) - 1
 	wrong := &wrongVersion{stream: stream}
@@ -122,17 +130,18 @@ func (l *Log) append(stream string, want expectation, events []proposed) (uint64
 	hidden := l.softlyDeleted(stream)
 	expected := int64(-1)
 	switch want.kind {
-	case expectAny:
-		if r := repeated(all, events); r != nil {
-			return r.revision, r.at, nil
+	case expectExists, expectAny:
+		if want.kind == expectExists && hidden {
+			return written{}, &streamDeleted{stream}
 		}
-		expected = last
-	case expectExists:
-		if hidden {
-			return 0, Position{}, &streamDeleted{stream}
+		if want.kind == expectExists && last < 0 && len(l.streams["$$"+stream]) == 0 {
+			return written{}, wrong
 		}
-		if last < 0 {
-			return 0, Position{}, wrong
+		switch known, revision := l.recent.knows(stream, events); {
+		case known == len(events) && known > 0:
+			return l.repeated(stream, revision), nil
+		case known > 0:
+			return written{}, wrong
 		}
 		expected = last
 	case expectRevision:
@@ -140,46 +149,38 @@ func (l *Log) append(stream string, want expectation, events []proposed) (uint64
 	}
 	switch {
 	case expected > last:
-		return 0, Position{}, wrong
+		return written{}, wrong
 	case expected < last:
-		if r := standing(all, expected, events); r != nil {
-			return r.revision, r.at, nil
-		}
-		if want.kind != expectNoStream || !hidden {
-			return 0, Position{}, wrong
+		switch n := standing(all, expected, events); {
+		case n == len(events) && n > 0:
+			return l.repeated(stream, uint64(expected)+uint64(n)), nil
+		case n > 0 || want.kind != expectNoStream || !hidden:
+			return written{}, wrong
 		}
 	}
 	if hidden { // it begins again behind what it had
 		l.setTruncateBefore(stream, last+1)
 	}
 	r := l.add(stream, events)
-	return r.revision, r.at, nil
+	return written{revision: r.revision, at: r.at}, nil
 }
 
-// standing is the last of these events, if all of them stand behind a revision already.
-func standing(all []*record, expected int64, events []proposed) *record {
-	var last *record
+// repeated is the answer to an append whose last event stands at a revision. The lock is held.
+func (l *Log) repeated(stream string, revision uint64) written {
+	if int64(revision) < l.first(stream) {
+		return written{revision: revision, nowhere: true}
+	}
+	return written{revision: revision, at: l.streams[stream][revision].at}
+}
+
+// standing says how many of these events, from the first on, stand behind a revision already.
+func standing(all []*record, expected int64, events []proposed) int {
 	for i, e := range events {
-		at := expected + 1 + int64(i)
-		if at >= int64(len(all)) || all[at].id != e.id {
-			return nil
-		}
-		last = all[at]
-	}
-	return last
-}
-
-// repeated is standing, wherever in the stream the events stand.
-func repeated(all []*record, events []proposed) *record {
-	if len(events) == 0 {
-		return nil
-	}
-	for i := range all {
-		if all[i].id == events[0].id {
-			return standing(all, int64(i)-1, events)
+		if at := expected + 1 + int64(i); at >= int64(len(all)) || all[at].id != e.id {
+			return i
 		}
 	}
-	return nil
+	return len(events)
 }
 
 func tombstoned(all []*record) bool {
@@ -200,6 +201,7 @@ func (l *Log) add(stream string, events []proposed) *record {
 		}
 		l.size += uint64(e.sizeOnDisk() + len(stream) + 100)
 		l.records, all = append(l.records, r), append(all, r)
+		l.recent.put(e.id, place{stream, r.revision})
 	}
 	if l.commits {
 		for _, r := range l.records[first:] {
@@ -270,6 +272,15 @@ func (l *Log) delete(stream string, want expectation, forEver bool) (Position, e
 	return l.records[len(l.records)-1].at, nil
 }
 
+// first is the revision of the first event of a stream that its metadata let one read. The lock is held.
+func (l *Log) first(stream string) int64 {
+	m := l.metadata(stream)
+	if m.MaxCount != nil {
+		return max(m.TruncateBefore, int64(len(l.streams[stream]))-*m.MaxCount)
+	}
+	return m.TruncateBefore
+}
+
 // visible are the events of a stream that may be read, oldest first; false when there are none or never were.
 func (l *Log) visible(stream string) ([]*record, bool, error) {
 	l.mu.Lock()
@@ -278,11 +289,7 @@ func (l *Log) visible(stream string) ([]*record, bool, error) {
 	if tombstoned(all) {
 		return nil, false, &streamDeleted{stream}
 	}
-	m := l.metadata(stream)
-	first := m.TruncateBefore
-	if m.MaxCount != nil {
-		first = max(first, int64(len(all))-*m.MaxCount)
-	}
+	first := l.first(stream)
 	if first >= int64(len(all)) {
 		return nil, false, nil
 	}

@@ -126,10 +126,13 @@ func (r *reading) start() (int, error) {
 			return 0, status.Error(codes.InvalidArgument, "The commit position cannot be less than the prepare position")
 		}
 		n, err := r.node.Log.find(p)
-		if err != nil {
-			return 0, status.Error(codes.Unknown, err.Error())
+		switch {
+		case err == nil:
+			return n, nil
+		case strings.HasPrefix(r.node.options.Version, "22."):
+			return 0, status.Error(codes.Unknown, "Unexpected ReadAllResult: Error")
 		}
-		return n, nil
+		return 0, status.Error(codes.InvalidArgument, "Trying to read from an invalid position.")
 	case *streams.ReadReq_Options_AllOptions_End:
 		return r.node.Log.length(), nil
 	}
@@ -275,7 +278,7 @@ func (r *reading) followAll() error {
 		n += len(records)
 		for _, e := range records {
 			passed++
-			if !e.gone && r.filter.takes(e) {
+			if !e.gone && r.filter.takes(e) && !r.node.Faults.missed() {
 				if err := r.event(e); err != nil {
 					return err
 				}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -37,7 +38,12 @@ type Options struct {
 	User, Password string // who may do anything; empty: everybody
 	TLS            *Cert  // none: without TLS
 	MaxAppend      int
+	// Version is what the server says that it is: Version when empty, nothing when Ancient.
+	Version string
 }
+
+// Ancient is a server that can't say what it is.
+const Ancient = "ancient"
 
 // Node is one node of a server, which listens on loopback.
 type Node struct {
@@ -69,6 +75,9 @@ func newNode(t testing.TB, o Options, c *Cluster) *Node {
 	if o.MaxAppend == 0 {
 		o.MaxAppend = DefaultMaxAppend
 	}
+	if o.Version == "" {
+		o.Version = Version
+	}
 	return &Node{Log: o.Log, t: t, options: o, cluster: c, host: "127.0.0.1", address: "127.0.0.1:0"}
 }
 
@@ -80,6 +89,9 @@ func (n *Node) Restart() {
 		n.t.Fatalf("esdbserver: %v", err)
 	}
 	n.address = l.Addr().String()
+	if n.leader() == n || n.leader() == nil {
+		n.Log.forget()
+	}
 	opts := []grpc.ServerOption{
 		grpc.ChainUnaryInterceptor(n.guardUnary, n.Faults.unary),
 		grpc.ChainStreamInterceptor(n.guardStream, n.Faults.stream),
@@ -92,7 +104,9 @@ func (n *Node) Restart() {
 	server, stopped := grpc.NewServer(opts...), make(chan struct{})
 	streams.RegisterStreamsServer(server, &service{node: n, ends: ctx})
 	gossip.RegisterGossipServer(server, gossiper{node: n})
-	serverfeatures.RegisterServerFeaturesServer(server, features{})
+	if n.options.Version != Ancient {
+		serverfeatures.RegisterServerFeaturesServer(server, features{version: n.options.Version})
+	}
 	n.server, n.stopped, n.halt = server, stopped, halt
 	go func() {
 		defer close(stopped)
@@ -129,9 +143,10 @@ func connectionString(scheme, hosts string, o Options) string {
 // guard lets in who signs in as the one user, if there is one, and sends away who wants the leader but asks another node.
 func (n *Node) guard(ctx context.Context, method string) (metadata.MD, error) {
 	md, _ := metadata.FromIncomingContext(ctx)
-	if n.options.User != "" && (method == "Read" || method == "Append" || method == "Delete" || method == "Tombstone") &&
+	if n.options.User != "" && slices.Contains([]string{"Read", "Append", "BatchAppend", "Delete", "Tombstone"}, method) &&
 		!strings.HasPrefix(method, "/event_store.client.gossip") {
 		switch given := md.Get("authorization"); {
+		case len(given) == 0 && method == "BatchAppend": // which says so for each append
 		case len(given) == 0:
 			return metadata.Pairs("exception", "access-denied"), status.Error(codes.PermissionDenied, "Access Denied")
 		case given[0] != "Basic "+base64.StdEncoding.EncodeToString([]byte(n.options.User+":"+n.options.Password)):
@@ -179,16 +194,18 @@ func (n *Node) guardStream(srv any, ss grpc.ServerStream, info *grpc.StreamServe
 
 type features struct {
 	serverfeatures.UnimplementedServerFeaturesServer
+	version string
 }
 
 // GetSupportedMethods implements the protocol.
-func (features) GetSupportedMethods(context.Context, *shared.Empty) (*serverfeatures.SupportedMethods, error) {
+func (f features) GetSupportedMethods(context.Context, *shared.Empty) (*serverfeatures.SupportedMethods, error) {
 	const service = "event_store.client.streams.streams"
 	return &serverfeatures.SupportedMethods{
-		EventStoreServerVersion: Version,
+		EventStoreServerVersion: f.version,
 		Methods: []*serverfeatures.SupportedMethod{
 			{ServiceName: service, MethodName: "read", Features: []string{"position", "events"}},
 			{ServiceName: service, MethodName: "append"},
+			{ServiceName: service, MethodName: "batchappend", Features: []string{"deadline_duration"}},
 			{ServiceName: service, MethodName: "delete"},
 			{ServiceName: service, MethodName: "tombstone"},
 		},

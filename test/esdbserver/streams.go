@@ -74,11 +74,7 @@ func (s *service) Append(call streams.Streams_AppendServer) error {
 		if err != nil {
 			return err
 		}
-		e := m.GetProposedMessage()
-		p := proposed{
-			id: fromUUID(e.GetId()), kind: e.GetMetadata()["type"], json: e.GetMetadata()["content-type"] == "application/json",
-			data: e.GetData(), meta: e.GetCustomMetadata(),
-		}
+		p := newProposed(m.GetProposedMessage())
 		if p.kind == "" || p.id == uuid.Nil {
 			return status.Error(codes.InvalidArgument, "Required Metadata Property type is missing")
 		}
@@ -92,7 +88,7 @@ func (s *service) Append(call streams.Streams_AppendServer) error {
 	if stream == "" {
 		return status.Error(codes.InvalidArgument, "a stream needs a name")
 	}
-	revision, at, err := s.node.Log.append(stream, want, events)
+	w, err := s.node.Log.append(stream, want, events)
 	var wrong *wrongVersion
 	switch {
 	case errors.As(err, &wrong):
@@ -102,12 +98,31 @@ func (s *service) Append(call streams.Streams_AppendServer) error {
 		call.SetTrailer(trailer)
 		return err
 	}
-	return call.SendAndClose(&streams.AppendResp{Result: &streams.AppendResp_Success_{Success: &streams.AppendResp_Success{
-		CurrentRevisionOption: &streams.AppendResp_Success_CurrentRevision{CurrentRevision: revision},
+	success := &streams.AppendResp_Success{
+		CurrentRevisionOption: &streams.AppendResp_Success_CurrentRevision{CurrentRevision: w.revision},
 		PositionOption: &streams.AppendResp_Success_Position{
-			Position: &streams.AppendResp_Position{CommitPosition: at.Commit, PreparePosition: at.Prepare},
+			Position: &streams.AppendResp_Position{CommitPosition: w.at.Commit, PreparePosition: w.at.Prepare},
 		},
-	}}})
+	}
+	if w.nowhere {
+		success.PositionOption = &streams.AppendResp_Success_NoPosition{NoPosition: &shared.Empty{}}
+	}
+	return call.SendAndClose(&streams.AppendResp{Result: &streams.AppendResp_Success_{Success: success}})
+}
+
+// message is what both ways of appending say of an event.
+type message interface {
+	GetId() *shared.UUID
+	GetMetadata() map[string]string
+	GetCustomMetadata() []byte
+	GetData() []byte
+}
+
+func newProposed(m message) proposed {
+	return proposed{
+		id: fromUUID(m.GetId()), kind: m.GetMetadata()["type"], json: m.GetMetadata()["content-type"] == "application/json",
+		data: m.GetData(), meta: m.GetCustomMetadata(),
+	}
 }
 
 func wrongAnswer(w *wrongVersion, o *streams.AppendReq_Options) *streams.AppendResp {

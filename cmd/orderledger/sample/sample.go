@@ -18,7 +18,7 @@ var file []byte
 type Order struct {
 	// Stage names what a clerk has done with the order, such as "shipped".
 	Stage string `json:"stage"`
-	// JSON is the order as a store would send it; see API.md's order intake.
+	// JSON is the order as a store would send it; see domain.Intake.
 	JSON json.RawMessage `json:"order"`
 	// Intake is the same, read and checked.
 	Intake domain.Intake `json:"-"`

@@ -11,11 +11,11 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
+	"golang.org/x/time/rate"
 
 	"github.com/orderledger/orderledger/commands/access"
 	"github.com/orderledger/orderledger/domain"
@@ -29,6 +29,7 @@ const (
 	flowPurpose = "orderledger oidc 1"
 	flowLife    = 10 * time.Minute
 	askProvider = 10 * time.Second
+	askAgain    = 5 * time.Second // after the provider did not answer
 )
 
 // OIDCConfig names the provider, and who may what.
@@ -89,8 +90,12 @@ type OIDC struct {
 	issuer string
 	client *http.Client
 
-	mu       sync.Mutex
+	turn     chan struct{} // to ask the provider; what is below belongs to who has it
 	provider *oidc.Provider
+	failed   error // the last time
+	again    time.Time
+
+	says rate.Sometimes // what anybody can bring about fills no log
 }
 
 // NewOIDC returns a provider that was not asked anything yet.
@@ -104,7 +109,7 @@ func NewOIDC(c OIDCConfig) (*OIDC, error) {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
-	return &OIDC{OIDCConfig: c, issuer: c.Issuer, client: &http.Client{Timeout: askProvider}}, nil
+	return &OIDC{OIDCConfig: c, issuer: c.Issuer, client: &http.Client{Timeout: askProvider}, turn: make(chan struct{}, 1), says: rate.Sometimes{First: 20, Interval: time.Second}}, nil
 }
 
 // Name is the provider's host, for people.
@@ -116,15 +121,25 @@ func (o *OIDC) Name() string {
 	return u.Hostname()
 }
 
+// ask asks the provider how it is used, until it has answered once. While one asks, the others wait; when it fails, they all fail, and
+// so does who comes in the next seconds: a provider that is silent must not hold up a queue of people, each for as long again.
 func (o *OIDC) ask(ctx context.Context) (*oidc.Provider, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
+	select {
+	case o.turn <- struct{}{}:
+		defer func() { <-o.turn }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 	if o.provider != nil {
 		return o.provider, nil
+	}
+	if time.Now().Before(o.again) {
+		return nil, o.failed
 	}
 	// What it learns (its keys, which change) is asked for with this context later, too: it must outlive the request.
 	p, err := oidc.NewProvider(oidc.ClientContext(context.WithoutCancel(ctx), o.client), o.issuer)
 	if err != nil {
+		o.failed, o.again = err, time.Now().Add(askAgain)
 		return nil, err
 	}
 	o.provider = p
@@ -168,14 +183,17 @@ func (s *Sessions) Begin(w http.ResponseWriter, r *http.Request, back string) er
 	return nil
 }
 
+// flowOf is the cookie of a sign-in that was begun. No other host of the domain may set it: who could, could sign people in as somebody else.
 func flowOf(r *http.Request, value string, age int) *http.Cookie {
 	return &http.Cookie{
-		Name: flowCookie, Value: value, Path: "/sign-in", MaxAge: age, HttpOnly: true, Secure: overTLS(r), SameSite: http.SameSiteLaxMode,
+		Name: hostOnly(flowCookie, overTLS(r)), Value: value, Path: "/", MaxAge: age, HttpOnly: true, Secure: overTLS(r), SameSite: http.SameSiteLaxMode,
 	}
 }
 
 func (o *OIDC) unreachable(err error) error {
-	o.Logger.Error("the OpenID Connect provider did not answer as it must", "issuer", o.issuer, "error", err)
+	o.says.Do(func() {
+		o.Logger.Error("the OpenID Connect provider did not answer as it must", "issuer", o.issuer, "error", err)
+	})
 	return &Refusal{http.StatusBadGateway, "The sign-in at " + o.Name() + " does not work right now. Try again, or sign in with an API token."}
 }
 
@@ -191,7 +209,7 @@ func (s *Sessions) Finish(w http.ResponseWriter, r *http.Request) (back string, 
 		return "", ErrTooMany
 	}
 	var f flow
-	c, err := r.Cookie(flowCookie)
+	c, err := r.Cookie(hostOnly(flowCookie, overTLS(r)))
 	if err != nil || len(c.Value) > maxCookie || s.seal.open(flowPurpose, c.Value, &f) != nil || s.Now().Unix() >= f.Until {
 		return "", errFlow
 	}
@@ -201,7 +219,10 @@ func (s *Sessions) Finish(w http.ResponseWriter, r *http.Request) (back string, 
 		return "", errFlow
 	}
 	if query.Get("error") != "" {
-		s.OIDC.Logger.Warn("the OpenID Connect provider let somebody not in", "issuer", s.OIDC.issuer, "error", clip(query.Get("error")))
+		from.AllowN(s.Now(), 1)
+		s.OIDC.says.Do(func() {
+			s.OIDC.Logger.Warn("the OpenID Connect provider let somebody not in", "issuer", s.OIDC.issuer, "error", clip(query.Get("error")))
+		})
 		return "", &Refusal{http.StatusForbidden, s.OIDC.Name() + " did not let you in. Try again, or ask those who run it."}
 	}
 	k, err := s.OIDC.exchange(r, f, query.Get("code"))

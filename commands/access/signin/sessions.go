@@ -53,6 +53,7 @@ type Config struct {
 	Now    func() time.Time
 	Life   time.Duration // of a session; zero: DefaultLife
 	OIDC   *OIDC         // nil: by token alone
+	Ended  func()        // called when a session was ended before its time; nil: nobody wants to know
 }
 
 // Sessions begins, recognises and ends sessions. Safe for many goroutines.
@@ -93,12 +94,14 @@ type session struct {
 
 const purpose = "orderledger session 1"
 
-// cookieName has the prefix that keeps other hosts of the domain from setting the cookie, where browsers allow it.
-func cookieName(secure bool) string {
+const sessionCookie = "orderledger"
+
+// hostOnly gives a cookie's name the prefix that keeps other hosts of the domain from setting it, where browsers allow it.
+func hostOnly(name string, secure bool) string {
 	if secure {
-		return "__Host-orderledger"
+		return "__Host-" + name
 	}
-	return "orderledger"
+	return name
 }
 
 // overTLS says whether the browser came by https, to us or to the proxy before us.
@@ -108,7 +111,7 @@ func overTLS(r *http.Request) bool {
 
 func setCookie(w http.ResponseWriter, r *http.Request, value string, life time.Duration) {
 	c := &http.Cookie{
-		Name: cookieName(overTLS(r)), Value: value, Path: "/", MaxAge: int(life.Seconds()),
+		Name: hostOnly(sessionCookie, overTLS(r)), Value: value, Path: "/", MaxAge: int(life.Seconds()),
 		HttpOnly: true, Secure: overTLS(r), SameSite: http.SameSiteLaxMode,
 	}
 	if life <= 0 {
@@ -160,14 +163,14 @@ func (s *Sessions) Actor(r *http.Request) (actor domain.Actor, found bool, err e
 		actor, err = s.Tokens.Holder(r.Context(), k.Token)
 		return actor, true, err
 	}
-	if s.OIDC == nil || s.OIDC.issuer != k.Issuer {
+	if s.OIDC == nil || s.OIDC.issuer != k.Issuer || len(s.OIDC.Roles[k.Role]) == 0 { // nobody has that role any more
 		return domain.Actor{}, true, access.ErrUnauthenticated
 	}
 	return domain.Actor{ID: k.Name, Role: k.Role}, true, nil
 }
 
 func (s *Sessions) read(r *http.Request) (k session, found bool, err error) {
-	c, err := r.Cookie(cookieName(overTLS(r)))
+	c, err := r.Cookie(hostOnly(sessionCookie, overTLS(r)))
 	if err != nil {
 		return k, false, nil // there is none
 	}
@@ -192,6 +195,9 @@ func (s *Sessions) Leave(w http.ResponseWriter, r *http.Request) {
 func (s *Sessions) end(r *http.Request) {
 	if k, found, err := s.read(r); found && err == nil {
 		s.ended.Add(k.ID, time.Unix(k.Until, 0))
+		if s.Ended != nil {
+			s.Ended()
+		}
 	}
 }
 

@@ -1,13 +1,16 @@
 package signin_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -234,6 +237,44 @@ func TestCookiesAreForUsAlone(t *testing.T) {
 	}
 }
 
+// The cookie that binds a sign-in to its browser can't be set by other hosts of the domain, either.
+func TestCookiesOfTheFlow(t *testing.T) {
+	p := oidctest.New(t)
+	r := newRig(t, provider(t, p, nil))
+	for proto, want := range map[string]string{"": "orderledger_oidc=", "https": "__Host-orderledger_oidc="} {
+		w, q := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/begin", nil)
+		if proto != "" {
+			q.Header.Set("X-Forwarded-Proto", proto)
+		}
+		if err := r.sessions.Begin(w, q, "/"); err != nil {
+			t.Fatal(err)
+		}
+		set := w.Header().Get("Set-Cookie")
+		if !strings.HasPrefix(set, want) || !strings.Contains(set, "; Path=/;") || strings.Contains(set, "Domain") || !strings.Contains(set, "HttpOnly") ||
+			!strings.Contains(set, "SameSite=Lax") || strings.Contains(set, "Secure") != (proto == "https") {
+			t.Errorf("%q: %s", proto, set)
+		}
+		if to := w.Header().Get("Location"); !strings.Contains(to, "code_challenge_method=S256") || !strings.Contains(to, "nonce=") || !strings.Contains(to, "state=") {
+			t.Errorf("%q leads to %s", proto, to)
+		}
+	}
+}
+
+// A role that is given to nobody any more is nobody's, though the session is of when it was.
+func TestRoleThatIsTakenFromTheConfiguration(t *testing.T) {
+	p := oidctest.New(t)
+	p.Is(map[string]any{"groups": "counter"})
+	r := newRig(t, provider(t, p, nil))
+	r.want(200, "back to /", "GET", "/begin?back=/")
+	r.want(200, "subject-1 clerk", "GET", "/who")
+	roles, err := signin.ParseRoles("viewer=everybody")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.sessions = r.another(key(1), provider(t, p, func(c *signin.OIDCConfig) { c.Roles = roles }), time.Now)
+	r.want(503, access.ErrUnauthenticated.Error(), "GET", "/who")
+}
+
 func provider(t *testing.T, p *oidctest.Provider, edit func(*signin.OIDCConfig)) *signin.OIDC {
 	t.Helper()
 	roles, err := signin.ParseRoles("admin=ledger-admins, clerk=counter,clerk=warehouse,viewer=everybody")
@@ -323,6 +364,53 @@ func TestProviderRefusesForgesAndIsGone(t *testing.T) {
 	none := newRig(t, nil)
 	none.want(404, "Nobody but", "GET", "/begin")
 	none.want(400, "not begun", "GET", signin.CallbackPath+"?code=x&state=y")
+}
+
+// A provider that does not answer is asked once in a while, whoever wants to sign in meanwhile, and fills no log.
+func TestSilentProviderHoldsNobodyUp(t *testing.T) {
+	var asked, lines atomic.Int64
+	p := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}))
+	defer p.Close()
+	o, err := signin.NewOIDC(signin.OIDCConfig{
+		Issuer: p.URL, ClientID: "c", RoleClaim: "groups", Roles: signin.Roles{domain.Clerk: {"counter"}},
+		Logger: slog.New(slog.NewTextHandler(counting{&lines}, nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newRig(t, o)
+	var all sync.WaitGroup
+	for range 100 {
+		all.Go(func() {
+			w := httptest.NewRecorder()
+			if err := r.sessions.Begin(w, httptest.NewRequest(http.MethodGet, "/begin", nil), "/"); err == nil {
+				t.Error("it answered")
+			}
+		})
+	}
+	all.Wait()
+	if n := asked.Load(); n != 1 {
+		t.Errorf("it was asked %d times", n)
+	}
+	if n := lines.Load(); n == 0 || n > 30 {
+		t.Errorf("%d lines were logged", n)
+	}
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	if err := r.sessions.Begin(httptest.NewRecorder(), httptest.NewRequestWithContext(stopped, http.MethodGet, "/begin", nil), "/"); err == nil {
+		t.Error("who has gone is answered")
+	}
+}
+
+// counting counts lines.
+type counting struct{ n *atomic.Int64 }
+
+func (c counting) Write(b []byte) (int, error) {
+	c.n.Add(1)
+	return len(b), nil
 }
 
 // An answer is good once, in the browser that asked, for ten minutes.

@@ -38,17 +38,24 @@ type Poster interface {
 
 // Publisher publishes a message for a manufacturer and returns when a stream has taken it. The same id again is no second message.
 type Publisher interface {
+	// Check says what can be known to be wrong before there is anything to say.
+	Check(to manufacturer.Contact) error
 	Publish(ctx context.Context, to manufacturer.Contact, id, mediaType string, body []byte) error
 }
 
 // Kind is the notice that an order was not confirmed in time; false when there is no manufacturer that could be told. The error names
-// each secret that can't be used.
+// each secret and each NATS server that can't be used.
 func Kind(c Config) (notify.Kind, bool, error) {
 	w, told := &ways{Config: c, secrets: map[string][]sender.Secret{}}, false
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(c.Book)) {
 		to := c.Book[name].Contact
 		told = told || to != (manufacturer.Contact{})
+		if to.NATSSubject != "" {
+			if err := c.Nats.Check(to); err != nil {
+				errs = append(errs, fmt.Errorf("%s.%s.%w", manufacturer.Key, name, err))
+			}
+		}
 		if to.WebhookSecretFile == "" {
 			continue
 		}

@@ -3,6 +3,8 @@ package maker_test
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -10,6 +12,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/orderledger/orderledger/commands/follow/followtest"
 	"github.com/orderledger/orderledger/commands/manufacturer"
 	"github.com/orderledger/orderledger/commands/notify/maker"
 	"github.com/orderledger/orderledger/domain"
@@ -177,16 +180,16 @@ func TestMonthOfCrashes(t *testing.T) {
 func liveAMonth(w *world, steps int) (ids []uuid.UUID, lives int) {
 	dir, names := w.t.TempDir(), []string{"acme", "contoso", "fabrikam"}
 	var p *process
-	var f *fate
+	var f *followtest.Fate
 	away := 0
 	begin := func(steps int) {
 		lives++
-		f = &fate{left: steps}
+		f = followtest.DieAt(steps)
 		kind := w.kind()
 		lane := *kind.Lane
 		lane.Channel = mortalChannel{lane.Channel, f}
 		kind.Lane = &lane
-		p = w.start(mortalLog{w.log, f}, kind, dir)
+		p = w.start(followtest.Log{Store: w.log, Fate: f}, kind, dir)
 	}
 	begin(steps + 2) // the first appends of which it tells
 	for hour := range 30 * 24 {
@@ -206,7 +209,7 @@ func liveAMonth(w *world, steps int) (ids []uuid.UUID, lives int) {
 			if away--; away == 0 {
 				begin(steps)
 			}
-		case f.isDead():
+		case f.Dead():
 			if p != nil {
 				p.stop()
 			}
@@ -223,14 +226,27 @@ func liveAMonth(w *world, steps int) (ids []uuid.UUID, lives int) {
 	return ids, lives
 }
 
-// Every secret that can't be used is named, and nobody can be told when nobody is known.
+// All that can't be used is named, and nobody can be told when nobody is known.
 func TestKind(t *testing.T) {
+	empty := filepath.Join(t.TempDir(), "creds")
+	if err := os.WriteFile(empty, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	book := makers(t, func(raw map[string]any) {
 		raw["second"] = map[string]any{"webhook-url": "https://second.example", "webhook-secret-file": "second"}
+		raw["creds"] = map[string]any{"nats-subject": "creds.missed", "nats-url": "nats://creds.example", "nats-creds-file": empty}
+		raw["gone"] = map[string]any{"nats-subject": "gone.missed", "nats-url": "nats://gone.example", "nats-creds-file": empty + ".gone"}
+		raw["nowhere"] = map[string]any{"nats-subject": "nowhere.missed"}
 	})
 	files := map[string][]string{"contoso": {"sk_live_nonsense"}, "second": {}}
-	_, _, err := maker.Kind(maker.Config{Book: book, ReadSecrets: func(path string) ([]string, error) { return files[path], nil }})
-	for _, said := range []string{"manufacturers.contoso.webhook-secret-file: line 1 of contoso", "manufacturers.second.webhook-secret-file: second is empty"} {
+	_, _, err := maker.Kind(maker.Config{
+		Book: book, ReadSecrets: func(path string) ([]string, error) { return files[path], nil }, Nats: maker.NewNats(""),
+	})
+	for _, said := range []string{
+		"manufacturers.contoso.webhook-secret-file: line 1 of contoso", "manufacturers.second.webhook-secret-file: second is empty",
+		"manufacturers.creds.nats-creds-file: " + empty + " can't be used", "manufacturers.gone.nats-creds-file: " + empty + ".gone can't be used",
+		"manufacturers.nowhere.nats-url: name a NATS server",
+	} {
 		if err == nil || !strings.Contains(err.Error(), said) {
 			t.Errorf("%v; want %q", err, said)
 		}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 
 	"github.com/nats-io/nats.go"
@@ -25,6 +26,28 @@ type Nats struct {
 // could reach.
 func NewNats(url string, options ...nats.Option) *Nats {
 	return &Nats{url: url, options: options, conns: map[[2]string]jetstream.JetStream{}}
+}
+
+// Check implements Publisher. Whether the server answers shows when there is something to say.
+func (n *Nats) Check(to manufacturer.Contact) error {
+	if to.NATSURL == "" && n.url == "" {
+		return errors.New("nats-url: name a NATS server; the log is not kept on one that others reach")
+	}
+	if to.NATSCredsFile == "" {
+		return nil
+	}
+	var o nats.Options
+	err := nats.UserCredentials(to.NATSCredsFile)(&o)
+	if err == nil {
+		_, err = o.UserJWT()
+	}
+	if err == nil {
+		_, err = o.SignatureCB([]byte("nonce"))
+	}
+	if err != nil {
+		return fmt.Errorf("nats-creds-file: %s can't be used: %w", to.NATSCredsFile, err)
+	}
+	return nil
 }
 
 // Publish implements Publisher.

@@ -47,7 +47,7 @@ func TestSignedPost(t *testing.T) {
 	client := sender.New(sender.Config{AllowPrivate: true})
 	t.Cleanup(client.Close)
 	k, _, err := maker.Kind(maker.Config{
-		Book: book, ReadSecrets: func(string) ([]string, error) { return []string{secret, older}, nil }, Poster: client,
+		Book: book, ReadSecrets: func(string) ([]string, error) { return []string{secret, older}, nil }, Poster: client, Nats: maker.NewNats(""),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -65,7 +65,9 @@ func TestSignedPost(t *testing.T) {
 	}
 	unkind := sender.New(sender.Config{})
 	t.Cleanup(unkind.Close)
-	k, _, err = maker.Kind(maker.Config{Book: book, ReadSecrets: func(string) ([]string, error) { return []string{secret}, nil }, Poster: unkind})
+	k, _, err = maker.Kind(maker.Config{
+		Book: book, ReadSecrets: func(string) ([]string, error) { return []string{secret}, nil }, Poster: unkind, Nats: maker.NewNats(""),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,6 +123,9 @@ func TestPublish(t *testing.T) {
 	got, err := stream.GetMsg(ctx, 1)
 	if err != nil || !json.Valid(got.Data) || got.Header.Get("Content-Type") != maker.MediaType || got.Header.Get("Nats-Msg-Id") != "id-1" {
 		t.Errorf("%+v, %v", got, err)
+	}
+	if err := p.Check(to); err != nil {
+		t.Error(err)
 	}
 	none := maker.NewNats("")
 	t.Cleanup(none.Close)

@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/orderledger/orderledger/commands"
+	"github.com/orderledger/orderledger/commands/follow/followtest"
 	"github.com/orderledger/orderledger/commands/manufacturer"
 	"github.com/orderledger/orderledger/commands/notify"
 	"github.com/orderledger/orderledger/commands/notify/letter"
@@ -88,6 +89,8 @@ func (e *ears) Post(_ context.Context, url string, m sender.Message, secrets ...
 	}
 	return sender.Answer{Status: 204}, e.hear(told{"webhook", m.ID, url, string(m.Body)})
 }
+
+func (e *ears) Check(manufacturer.Contact) error { return nil }
 
 func (e *ears) Publish(_ context.Context, to manufacturer.Contact, id, _ string, body []byte) error {
 	return e.hear(told{"nats", id, to.NATSSubject, string(body)})
@@ -229,62 +232,12 @@ func (w *world) receipts(id uuid.UUID) []commands.Told {
 
 func pass(d time.Duration) { <-time.After(d) }
 
-// fate lets a process die at its nth step. A step lies before and after each append and each message.
-type fate struct {
-	mu   sync.Mutex
-	left int // 0 and less: it lives on
-	dead bool
-}
-
-var errDead = errors.New("the process is dead")
-
-func (f *fate) step() error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.left--; f.left == 0 {
-		f.dead = true
-	}
-	if f.dead {
-		return errDead
-	}
-	return nil
-}
-
-func (f *fate) isDead() bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.dead
-}
-
-func (f *fate) around(do func() error) error {
-	if err := f.step(); err != nil {
-		return err
-	}
-	err := do()
-	if dead := f.step(); dead != nil {
-		return dead
-	}
-	return err
-}
-
-type mortalLog struct {
-	eventstore.Store
-	fate *fate
-}
-
-func (l mortalLog) Append(ctx context.Context, stream string, at eventstore.Revision, e eventstore.Event) (r eventstore.Recorded, err error) {
-	err = l.fate.around(func() (err error) {
-		r, err = l.Store.Append(ctx, stream, at, e)
-		return err
-	})
-	return r, err
-}
-
 type mortalChannel struct {
 	notify.Channel
-	fate *fate
+	fate *followtest.Fate
 }
 
 func (c mortalChannel) Send(ctx context.Context, m notify.Message) error {
-	return c.fate.around(func() error { return c.Channel.Send(ctx, m) })
+	_, err := followtest.Around(c.fate, func() (none struct{}, err error) { return none, c.Channel.Send(ctx, m) })
+	return err
 }

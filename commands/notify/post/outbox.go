@@ -16,6 +16,7 @@ import (
 
 	"github.com/wneessen/go-mail"
 
+	"github.com/orderledger/orderledger/commands/follow"
 	"github.com/orderledger/orderledger/commands/notify"
 )
 
@@ -66,28 +67,11 @@ func (o *Outbox) Send(_ context.Context, m notify.Message) error {
 	if !messageName.MatchString(m.ID) {
 		return &notify.SendError{Permanent: true, Reason: "The message's id is none of a file."}
 	}
-	if err := o.save(m.At.UTC().Format(stampFormat)+"-"+m.ID+".eml", b.Bytes()); err != nil {
+	name := m.At.UTC().Format(stampFormat) + "-" + m.ID + ".eml"
+	if err := follow.Replace(filepath.Join(o.dir, name), b.Bytes()); err != nil {
 		return &notify.SendError{Reason: "The outbox can't be written.", Err: err}
 	}
 	return o.prune()
-}
-
-// save replaces the file at once, and makes it durable: its receipt follows.
-func (o *Outbox) save(name string, content []byte) (err error) {
-	f, err := os.CreateTemp(o.dir, ".*.tmp")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(f.Name()))
-		}
-	}()
-	_, err = f.Write(content)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), filepath.Join(o.dir, name))
 }
 
 // prune deletes the oldest messages when there are too many.

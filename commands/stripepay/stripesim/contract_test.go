@@ -218,8 +218,8 @@ func TestAgainstStripesOwnDescription(t *testing.T) {
 	})
 	api := client.New("sk_test_contract", &stripe.Backends{API: backend, Connect: backend, Uploads: backend})
 
-	lives(t, c, payments, sim, clock)
-	others(t, c, api, sim, payments)
+	lives(t, payments, clock)
+	others(t, api, sim)
 	faulty(t, c, sim)
 
 	pending, err := sim.Pending(t.Context(), 1000)
@@ -240,7 +240,7 @@ func TestAgainstStripesOwnDescription(t *testing.T) {
 }
 
 // lives takes payments through all that the ledger's client does, and all that happens by itself.
-func lives(t *testing.T, c *contract, payments *stripepay.Client, sim *stripesim.Sim, clock *dial) {
+func lives(t *testing.T, payments *stripepay.Client, clock *dial) {
 	ctx, n := t.Context(), 0
 	request := func(pi string) commands.PaymentRequest {
 		n++
@@ -319,7 +319,7 @@ func list(t *testing.T, lists commands.PaymentLists) {
 }
 
 // others asks for the rest of what is served, with Stripe's own client.
-func others(t *testing.T, c *contract, api *client.API, sim *stripesim.Sim, payments *stripepay.Client) {
+func others(t *testing.T, api *client.API, sim *stripesim.Sim) {
 	ctx, outside := t.Context(), sim.Dashboard()
 	since := &stripe.RangeQueryParams{GreaterThanOrEqual: aprilFirst.Unix()}
 	limit := stripe.ListParams{Limit: stripe.Int64(2)}

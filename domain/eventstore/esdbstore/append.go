@@ -24,17 +24,24 @@ type proposal struct {
 	event  esdb.EventData
 }
 
+// propose checks events that are appended at once, or in any order: one of a stream.
 func (s *Store) propose(batch []eventstore.Proposed) ([]proposal, error) {
-	if err := eventstore.CheckBatch(batch); err != nil {
-		return nil, err
-	}
-	ps := make([]proposal, len(batch))
 	seen := make(map[string]bool, len(batch))
-	for i, p := range batch {
+	for _, p := range batch {
 		if seen[p.Stream] {
 			return nil, fmt.Errorf("stream %s is in the batch twice: this store's batches are not atomic, and hold one event of a stream", p.Stream)
 		}
 		seen[p.Stream] = true
+	}
+	return s.proposals(batch)
+}
+
+func (s *Store) proposals(batch []eventstore.Proposed) ([]proposal, error) {
+	if err := eventstore.CheckBatch(batch); err != nil {
+		return nil, err
+	}
+	ps := make([]proposal, len(batch))
+	for i, p := range batch {
 		native, err := s.layout.native(p.Stream)
 		if err != nil {
 			return nil, err
@@ -110,12 +117,16 @@ func (s *Store) write(ctx context.Context, p proposal) error {
 	case err == nil:
 		return nil
 	case status.Code(err) == codes.InvalidArgument: // nothing but its size is left that the server could find wrong
-		return fmt.Errorf("%w: %s of %d bytes; the server's MaxAppendSize must be above %d: %w", eventstore.ErrTooLarge, p.Event.Type,
-			len(p.event.Data)+len(p.event.Metadata), eventstore.MaxEventSize, err)
+		return tooLarge(p, err)
 	case is(err, esdb.ErrorCodeStreamDeleted):
 		return wasDeleted(p.Stream, err)
 	}
 	return err
+}
+
+func tooLarge(p proposal, err error) error {
+	return fmt.Errorf("%w: %s of %d bytes; the server's MaxAppendSize must be above %d: %w", eventstore.ErrTooLarge, p.Event.Type,
+		len(p.event.Data)+len(p.event.Metadata), eventstore.MaxEventSize, err)
 }
 
 func wasDeleted(stream string, err error) error {

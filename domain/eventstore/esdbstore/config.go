@@ -73,7 +73,7 @@ func parse(c Config) (*esdb.Configuration, string, error) {
 }
 
 // Connect opens the log of a ledger, and waits a while for a server that is not there yet. Errors: eventstore.ErrUnavailable when
-// the server can't be reached or refuses the user.
+// the server can't be reached, refuses the user, or is older than 22.6.
 func Connect(ctx context.Context, c Config) (*Store, error) {
 	l, err := newLayout(c.Ledger, c.Categories)
 	if err != nil {
@@ -94,6 +94,7 @@ func Connect(ctx context.Context, c Config) (*Store, error) {
 	}
 	s := &Store{
 		layout: l, link: &link{settings: settings, log: c.Logger, location: location}, closing: make(chan struct{}),
+		line: newLine(), silence: silence,
 		about: eventstore.Status{
 			Backend: "eventstoredb", Location: location, Ledger: c.Ledger, Durability: eventstore.Server,
 			Note: "an acknowledged event is on most of the cluster's nodes, and on their disks unless the servers' settings say otherwise; " +
@@ -102,6 +103,10 @@ func Connect(ctx context.Context, c Config) (*Store, error) {
 	}
 	if _, err := s.Head(ctx); err != nil {
 		_ = s.Close() // the error says why
+		if !s.link.reached() && ctx.Err() == nil && !errors.Is(err, errTooOld) {
+			return nil, fmt.Errorf("connect to %s: nothing there answers as EventStoreDB or KurrentDB, after %s: see that it runs, and that "+
+				"the connection string says tls=false where it has no TLS: %w", location, patience, err)
+		}
 		return nil, fmt.Errorf("connect to %s: %w", location, err)
 	}
 	return s, nil

@@ -18,7 +18,10 @@
 // A position is the commit position in $all. It rises strictly from one of the ledger's events to the next, because each is
 // appended by itself. It is a number of bytes in the server's file, so positions have holes, and one that is in a checkpoint must
 // be that of an event: what is not there any more is eventstore.ErrGap. Head is the position of the ledger's last event, not of
-// the server's; it is found by reading $all backwards, each time no further than to where it was read before.
+// the server's; it is found by reading $all backwards, each time no further than to where it was read before, by this store or, as the
+// stream "head" (with the ledger's name before it) says, by another one. Where neither is, as at first, it goes back to the ledger's
+// last event; one that is cut short goes on where it was. The reads that the protocol filters are of no use for this: some servers end
+// them early.
 //
 // # Writing
 //
@@ -26,7 +29,9 @@
 // the first time, without saying so; so what stands at the event's place is read after each append, and that is what is
 // returned. The same reading settles an answer that was lost, and a refusal. An append may always be repeated.
 //
-// This client has no append to several streams, so a batch is not atomic: see eventstore.Store.
+// The protocol has no append to several streams, so a batch is not atomic: see eventstore.Store. It does have many appends in one call
+// (batch append), which the server carries out one behind the other without answers between them. The client library leaves that out, so
+// AppendInOrder, which copies use, has a connection of its own to the leader.
 //
 // # Reading
 //

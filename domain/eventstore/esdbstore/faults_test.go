@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -203,6 +204,28 @@ func TestWaitsForAServerThatIsNotThereYet(t *testing.T) {
 	mustClose(t, s)
 }
 
+// Where nobody answers, that is said after a while, with what to do and why: not that a time is over.
+func TestNobodyIsThere(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = silent.Close() }) // nobody was spoken to
+	for _, c := range []struct{ url, why string }{
+		{"esdb://127.0.0.1:1?tls=false", "connection refused"},
+		{"esdb+discover://127.0.0.1:1,127.0.0.1:2", "connection refused"},
+		{"esdb://" + silent.Addr().String() + "?tls=false", "discovery"},
+	} {
+		t.Run(c.url, func(t *testing.T) {
+			t.Parallel()
+			_, err := esdbstore.Connect(t.Context(), esdbstore.Config{URL: c.url, Ledger: "shop", Logger: slog.New(slog.DiscardHandler)})
+			if !errors.Is(err, eventstore.ErrUnavailable) || !strings.Contains(err.Error(), "see that it runs") || !strings.Contains(err.Error(), c.why) {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+}
+
 type writer func([]byte)
 
 func (w writer) Write(b []byte) (int, error) {
@@ -335,5 +358,66 @@ func TestClaimTakenMeanwhile(t *testing.T) {
 	}
 	if recs, err := readAll(t, s, "order-1"); err != nil || len(recs) != 0 {
 		t.Errorf("the act was done: %v, %v", recs, err)
+	}
+}
+
+// An append that got no answer is gone with the leader that had carried it out, since no other node had it: it is made again, once.
+func TestAnAppendIsLostWithItsLeader(t *testing.T) {
+	for name, appendOf := range map[string]func(*esdbstore.Store, eventstore.Proposed) error{
+		"one": func(s *esdbstore.Store, p eventstore.Proposed) error {
+			_, err := s.Append(t.Context(), p.Stream, p.Expected, p.Event)
+			return err
+		},
+		"a batch": func(s *esdbstore.Store, p eventstore.Proposed) error {
+			_, err := s.AppendMany(t.Context(), []eventstore.Proposed{p})
+			return err
+		},
+		"in order": func(s *esdbstore.Store, p eventstore.Proposed) error {
+			return s.AppendInOrder(t.Context(), []eventstore.Proposed{p})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := esdbserver.StartCluster(t, 3, esdbserver.Options{})
+			s := connect(t, rig{config: esdbstore.Config{URL: c.URL()}})
+			defer mustClose(t, s)
+			first := mustAppend(t, s, "order-1", eventstore.NoStream, "a")
+			old := c.Leader()
+			old.Faults.LoseAppends(1)
+			var mu sync.Mutex
+			var before uint64
+			var carried bool
+			change := sync.OnceFunc(func() {
+				old.Log.Truncate(before)
+				c.Lead(c.Nodes[1])
+			})
+			for _, node := range c.Nodes {
+				node.Faults.Before(func(method string) {
+					mu.Lock()
+					defer mu.Unlock()
+					switch {
+					case !carried && strings.HasSuffix(method, "Append"):
+						carried, before = true, old.Log.Last()+1
+					case carried && method == "Read":
+						change()
+					}
+				})
+			}
+			if err := appendOf(s, eventstore.Proposed{Stream: "order-1", Expected: 0, Event: testEvent("b")}); err != nil {
+				t.Fatal(err)
+			}
+			for _, node := range c.Nodes {
+				node.Faults.Before(nil)
+			}
+			recs, err := readAll(t, s, "order-1")
+			if err != nil || len(recs) != 2 || recs[1].ID != testEvent("b").ID {
+				t.Fatalf("%v, %v", recs, err)
+			}
+			if c.Leader() == old {
+				t.Error("nothing happened: the test shows nothing")
+			}
+			f := follow(t, s) // here, for the log of these tests shows at once what a real one shows when most nodes have it
+			f.want = append(f.want, first, recs[1], mustAppend(t, s, "order-1", 1, "c"))
+			f.catchUp()
+		})
 	}
 }

@@ -2,6 +2,7 @@ package esdbstore
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
+	"github.com/google/uuid"
 
 	"github.com/orderledger/orderledger/domain/eventstore"
 )
@@ -23,6 +26,7 @@ var errForeign = errors.New("the log holds a foreign event")
 type layout struct {
 	prefix     string
 	categories []string
+	prefixes   []string // what the names of all the ledger's streams begin with
 }
 
 func newLayout(ledger string, categories []string) (layout, error) {
@@ -41,16 +45,10 @@ func newLayout(ledger string, categories []string) (layout, error) {
 	if ledger != DefaultLedger {
 		l.prefix = strings.ReplaceAll(ledger, "-", ".") + "." // the server's categories end at the first dash
 	}
-	return l, nil
-}
-
-// prefixes are what the names of all the ledger's streams begin with.
-func (l layout) prefixes() []string {
-	var all []string
-	for _, c := range l.categories {
-		all = append(all, l.prefix+c+"-")
+	for _, c := range categories {
+		l.prefixes = append(l.prefixes, l.prefix+c+"-")
 	}
-	return all
+	return l, nil
 }
 
 // native is a stream's name on the server.
@@ -67,7 +65,7 @@ func (l layout) native(stream string) (string, error) {
 
 // owns says whether a stream on the server is the ledger's.
 func (l layout) owns(native string) bool {
-	return slices.ContainsFunc(l.prefixes(), func(p string) bool { return strings.HasPrefix(native, p) })
+	return slices.ContainsFunc(l.prefixes, func(p string) bool { return strings.HasPrefix(native, p) })
 }
 
 // encode writes an event as the server keeps it.
@@ -139,4 +137,15 @@ func undress(stored []byte) []byte {
 		return stored
 	}
 	return append(stored[:i:i], '}')
+}
+
+// structured is a name of two numbers, as the protocol writes ids.
+func structured(most, least int64) *shared.UUID {
+	return &shared.UUID{Value: &shared.UUID_Structured_{Structured: &shared.UUID_Structured{
+		MostSignificantBits: most, LeastSignificantBits: least,
+	}}}
+}
+
+func idOf(id uuid.UUID) *shared.UUID {
+	return structured(int64(binary.BigEndian.Uint64(id[:8])), int64(binary.BigEndian.Uint64(id[8:])))
 }

@@ -29,7 +29,7 @@ func (s *Store) ReadLease(ctx context.Context) (eventstore.LeaseRecord, error) {
 	limited, cancel := context.WithTimeout(ctx, askPatience)
 	defer cancel()
 	events, err := s.readNative(limited, s.layout.leaseStream(), esdb.ReadStreamOptions{Direction: esdb.Backwards, From: esdb.End{}}, 1)
-	if is(err, esdb.ErrorCodeResourceNotFound) || err == nil && len(events) == 0 {
+	if noStream(err) || err == nil && len(events) == 0 {
 		return eventstore.LeaseRecord{}, ctx.Err()
 	}
 	if err != nil {
@@ -72,19 +72,19 @@ func (s *Store) WriteLease(ctx context.Context, seen uint64, value []byte) (uint
 		return 0, explain(ctx, err)
 	}
 	if seen == 0 {
-		s.keepLast(limited)
+		s.keepLast(limited, s.layout.leaseStream())
 	}
 	return written.NextExpectedVersion + 1, nil
 }
 
-// keepLast lets the server keep no more than the last event of the lease's stream. Without that the stream only grows.
-func (s *Store) keepLast(ctx context.Context) {
+// keepLast lets the server keep no more than the last event of a stream. Without that the stream only grows.
+func (s *Store) keepLast(ctx context.Context, stream string) {
 	var m esdb.StreamMetadata
 	m.SetMaxCount(1)
 	_, err := call(ctx, s.link, func(ctx context.Context, c *esdb.Client) (*esdb.WriteResult, error) {
-		return c.SetStreamMetadata(ctx, s.layout.leaseStream(), esdb.AppendToStreamOptions{ExpectedRevision: esdb.Any{}}, m)
+		return c.SetStreamMetadata(ctx, stream, esdb.AppendToStreamOptions{ExpectedRevision: esdb.Any{}}, m)
 	})
 	if err != nil {
-		s.link.log.Warn("the stream of the lease can't be kept short", "stream", s.layout.leaseStream(), "error", err)
+		s.link.log.Warn("a stream of the ledger's notes can't be kept short", "stream", stream, "error", err)
 	}
 }

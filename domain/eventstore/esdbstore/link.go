@@ -1,6 +1,7 @@
 package esdbstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,17 +18,18 @@ import (
 )
 
 const (
-	// patience bounds every act, with all its repetitions. Then the log is unavailable.
+	// patience bounds every act, with all its repetitions: each step of it where it has several. Then the log is unavailable.
 	patience = 10 * time.Second
-	// lookPatience bounds the search for the ledger's last event, which can lie behind many of others: as long as there are answers.
-	lookPatience = time.Minute
 	// askPatience bounds one call, which is repeated when there is no answer.
 	askPatience = 4 * time.Second
+	// gossipPatience bounds the question to one node who leads.
+	gossipPatience = time.Second
 )
 
 var (
 	errClosed = fmt.Errorf("%w: the store is closed", eventstore.ErrUnavailable)
 	errGone   = errors.New("the connection to the server is lost")
+	errTooOld = errors.New("the server is too old")
 )
 
 // link is the connection to the server. The client library finds the node to speak to, and finds another when one fails. But
@@ -111,7 +113,10 @@ func (l *link) asked() (*ask, error) {
 // answer finds the answer to a question.
 func (l *link) answer(a *ask) {
 	defer a.client.calls.Done()
-	_, err := a.client.GetServerVersion()
+	version, err := a.client.GetServerVersion()
+	if err == nil {
+		err = newEnough(version)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.ask, a.err = nil, err
@@ -124,12 +129,37 @@ func (l *link) answer(a *ask) {
 			l.lost = true
 			l.log.Warn("the log can't be reached", "store", l.location, "error", err)
 		}
-		close(a.client.gone)
+		if errors.Is(err, errTooOld) { // its client is a good one
+			a.client.close()
+		} else {
+			close(a.client.gone)
+		}
 		if l.client == a.client {
 			l.client = nil
 		}
 	}
 	close(a.done)
+}
+
+// reached says whether a server answered when one was last asked.
+func (l *link) reached() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return !l.lost
+}
+
+// oldest is the first release whose batch append and server features are as this store uses them. KurrentDB's go on from there: 25.0.
+var oldest = esdb.ServerVersion{Major: 22, Minor: 6}
+
+// newEnough says why a server can't be used. One that is older than 21.10 does not say its version.
+func newEnough(v *esdb.ServerVersion) error {
+	said := fmt.Sprintf("it is version %d.%d.%d", v.Major, v.Minor, v.Patch)
+	if *v == (esdb.ServerVersion{}) {
+		said = "it does not say its version"
+	} else if v.Major > oldest.Major || v.Major == oldest.Major && v.Minor >= oldest.Minor {
+		return nil
+	}
+	return fmt.Errorf("%w: %s; upgrade it to EventStoreDB %d.%d or later, or KurrentDB", errTooOld, said, oldest.Major, oldest.Minor)
 }
 
 // call makes one call to the server's leader.
@@ -214,7 +244,7 @@ func open(err error) bool {
 	if err == nil || errors.As(err, &conflict) {
 		return false
 	}
-	for _, final := range []error{errClosed, errForeign, eventstore.ErrGap, eventstore.ErrTooLarge} {
+	for _, final := range []error{errClosed, errTooOld, errForeign, eventstore.ErrGap, eventstore.ErrTooLarge, eventstore.ErrOrder} {
 		if errors.Is(err, final) {
 			return false
 		}
@@ -227,8 +257,11 @@ func open(err error) bool {
 			return false
 		}
 	}
-	code := status.Code(err)
-	return code != codes.InvalidArgument && code != codes.FailedPrecondition
+	switch status.Code(err) {
+	case codes.InvalidArgument, codes.FailedPrecondition, codes.PermissionDenied, codes.Unauthenticated, codes.Unimplemented:
+		return false
+	}
+	return true
 }
 
 // explain makes an error one of those that a store answers with. ctx is the caller's own.
@@ -241,11 +274,11 @@ func explain(ctx context.Context, err error) error {
 		return ctx.Err()
 	case errors.As(err, &conflict),
 		errors.Is(err, eventstore.ErrUnavailable), errors.Is(err, eventstore.ErrGap), errors.Is(err, eventstore.ErrTooLarge),
-		errors.Is(err, errForeign):
+		errors.Is(err, eventstore.ErrOrder), errors.Is(err, errForeign):
 		return err
-	case is(err, esdb.ErrorCodeUnauthenticated):
+	case is(err, esdb.ErrorCodeUnauthenticated), status.Code(err) == codes.Unauthenticated:
 		return fmt.Errorf("%w: the server does not know the user or the password: %w", eventstore.ErrUnavailable, err)
-	case is(err, esdb.ErrorCodeAccessDenied):
+	case is(err, esdb.ErrorCodeAccessDenied), status.Code(err) == codes.PermissionDenied:
 		return fmt.Errorf("%w: the user may not do this; it must be allowed to read $all, and to read and write the ledger's streams: %w",
 			eventstore.ErrUnavailable, err)
 	}
@@ -266,10 +299,16 @@ func pause(ctx context.Context, attempt int) error {
 
 // patiently repeats a question until it is answered, refused, or the time is over; then it returns why there was no answer.
 func patiently[T any](ctx context.Context, question func(context.Context) (T, error)) (T, error) {
+	var said error // by the server, or by the network: it tells more than that the time is over
 	for attempt := 0; ; attempt++ {
 		limited, cancel := context.WithTimeout(ctx, askPatience)
 		value, err := question(limited)
 		cancel()
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = cmp.Or(said, err)
+		} else {
+			said = err
+		}
 		if !open(err) || pause(ctx, attempt) != nil {
 			return value, err
 		}

@@ -118,7 +118,7 @@ func (s *Store) readNative(ctx context.Context, native string, o esdb.ReadStream
 			return nil, err
 		}
 		defer r.Close()
-		return receive(r, count)
+		return receive(r, count, whole)
 	})
 }
 

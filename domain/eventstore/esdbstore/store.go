@@ -3,6 +3,7 @@ package esdbstore
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/orderledger/orderledger/domain/eventstore"
 )
@@ -13,6 +14,9 @@ type Store struct {
 	link   *link
 	about  eventstore.Status // what doesn't change
 	end    end
+	line   line
+
+	silence time.Duration // see there
 
 	mu       sync.Mutex
 	closed   bool
@@ -43,9 +47,7 @@ func (s *Store) Head(ctx context.Context) (eventstore.Position, error) {
 		return 0, err
 	}
 	defer done()
-	limited, cancel := context.WithTimeout(ctx, lookPatience)
-	defer cancel()
-	head, err := s.findHead(limited)
+	head, err := s.findHead(ctx)
 	return head, explain(ctx, err)
 }
 
@@ -71,6 +73,7 @@ func (s *Store) Close() error {
 	close(s.closing)
 	s.mu.Unlock()
 	s.underway.Wait()
+	s.line.drop("")
 	s.link.close()
 	return nil
 }

@@ -8,7 +8,6 @@ import (
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
 	"github.com/google/uuid"
-	"github.com/hashicorp/golang-lru/v2/simplelru"
 
 	"github.com/orderledger/orderledger/domain/eventstore"
 )
@@ -18,8 +17,6 @@ const (
 	silence = 10 * time.Second
 	// ahead is the room for events that the server has sent.
 	ahead = 256
-	// revisionsKept bounds how many streams a subscription remembers; an entry takes about 200 bytes.
-	revisionsKept = 1 << 16
 	// checkpointEvery is after how many events of others the server says how far it is.
 	checkpointEvery = 1024
 )
@@ -31,17 +28,12 @@ var (
 
 // Subscribe implements eventstore.Store.
 func (s *Store) Subscribe(ctx context.Context, after eventstore.Position) (eventstore.Subscription, error) {
-	head, err := s.Head(ctx)
+	done, err := s.begin(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if after > head {
-		return nil, fmt.Errorf("%w: it ends at position %d, before %d", eventstore.ErrGap, head, after)
-	}
-	sub := &subscription{store: s}
-	if sub.revisions, err = simplelru.NewLRU[string, eventstore.Revision](revisionsKept, nil); err != nil {
-		return nil, err
-	}
+	defer done()
+	sub := &subscription{store: s, revisions: newRevisions()}
 	if after > 0 {
 		if sub.last, err = s.at(ctx, after); err != nil {
 			return nil, explain(ctx, err)
@@ -55,7 +47,7 @@ func (s *Store) Subscribe(ctx context.Context, after eventstore.Position) (event
 type subscription struct {
 	store     *Store
 	last      eventstore.Recorded // the last event taken; position 0: none
-	revisions *simplelru.LRU[string, eventstore.Revision]
+	revisions *revisions
 	over      error
 	feed      *feed // nil before the first, and between two
 }
@@ -133,7 +125,7 @@ func (s *subscription) receive(ctx context.Context) (eventstore.Recorded, error)
 			return eventstore.Recorded{}, err
 		}
 	}
-	quiet := time.NewTimer(silence)
+	quiet := time.NewTimer(s.store.silence)
 	defer quiet.Stop()
 	for {
 		select {
@@ -151,7 +143,7 @@ func (s *subscription) receive(ctx context.Context) (eventstore.Recorded, error)
 			if head > s.last.Position && len(s.feed.events) == 0 {
 				return eventstore.Recorded{}, errStartOver
 			}
-			quiet.Reset(silence)
+			quiet.Reset(s.store.silence)
 		case <-s.store.closing:
 			return eventstore.Recorded{}, errClosed
 		case <-ctx.Done():
@@ -169,7 +161,7 @@ func (s *subscription) take(ctx context.Context, e *esdb.RecordedEvent) (eventst
 	if r.Position <= s.last.Position {
 		return r, false, nil
 	}
-	before, known := s.revisions.Get(r.Stream)
+	before, known := s.revisions.get(r.Stream)
 	switch {
 	case known && r.Revision != before+1:
 		return r, false, missing(r.Stream, before+1)
@@ -180,7 +172,7 @@ func (s *subscription) take(ctx context.Context, e *esdb.RecordedEvent) (eventst
 			return r, false, err
 		}
 	}
-	s.revisions.Add(r.Stream, r.Revision)
+	s.revisions.set(r.Stream, r.Revision)
 	s.last = r
 	s.store.end.saw(r.Position)
 	return r, true, nil
@@ -210,7 +202,7 @@ func (s *subscription) start(ctx context.Context) error {
 	sub, err := call(limited, s.store.link, func(_ context.Context, c *esdb.Client) (*esdb.Subscription, error) {
 		return c.SubscribeToAll(atLeader(living), esdb.SubscribeToAllOptions{
 			From: from, MaxSearchWindow: checkpointEvery, CheckpointInterval: 1,
-			Filter: &esdb.SubscriptionFilter{Type: esdb.StreamFilterType, Prefixes: s.store.layout.prefixes()},
+			Filter: &esdb.SubscriptionFilter{Type: esdb.StreamFilterType, Prefixes: s.store.layout.prefixes},
 		})
 	})
 	if err != nil {
@@ -222,7 +214,8 @@ func (s *subscription) start(ctx context.Context) error {
 	return nil
 }
 
-// read passes on what the server sends until that ends. What it sends beside events tells this store nothing that it needs.
+// read passes on what the server sends until that ends. How far the server says that it is where it sends no events is not heeded: the
+// look for the log's end must find what this subscription misses.
 func (f *feed) read(ctx context.Context, sub *esdb.Subscription) {
 	defer close(f.done)
 	defer f.stop()

@@ -160,7 +160,7 @@ func (s *Store) confirmEnd(ctx context.Context, p proposal, at tail, conflict er
 	if !s.external {
 		return conflict
 	}
-	if _, err := s.info(ctx); err != nil {
+	if err := s.steadyLeader(ctx); err != nil {
 		return err
 	}
 	again, err := s.tailOf(ctx, p)

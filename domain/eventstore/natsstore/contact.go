@@ -17,7 +17,7 @@ import (
 // In a cluster any server may be behind, and may not know it. A follower is; so is a leader that was cut off from the others,
 // for up to twenty seconds, while these have chosen another and go on. It can't acknowledge an append, so nothing is ever
 // lost or doubled by asking it; but what it says of the end of a stream, or of the log, is old. So nothing is called a gap, and
-// no writer is told that he expects too much, before a leader has said it that is in touch with most of its followers.
+// no writer is told that he expects too much, before a leader has said it that stays in touch with most of its followers.
 
 // errBehind says that a server does not have, or may not have, what the log holds.
 var errBehind = fmt.Errorf("%w: the server that answers is behind the others, or cut off from them", eventstore.ErrUnavailable)
@@ -29,6 +29,9 @@ const (
 	// inTouch is how long ago a leader must have heard of a follower. Followers choose another leader only after they have
 	// not heard of the present one for four seconds.
 	inTouch = 3 * time.Second
+	// steady is how long a leader must stay in touch before it is believed that something is not there: followers answer it
+	// every second, and the first that has another leader by then ends it.
+	steady = 2 * time.Second
 	// A short question has askSoon, so that soon after a leader is chosen it is asked; unless there has been no answer for
 	// patience: then the servers may be slow, and it has askLong. What waits for disks has askPatience.
 	askSoon = time.Second
@@ -122,6 +125,28 @@ func (s *Store) info(ctx context.Context) (*jetstream.StreamInfo, error) {
 	})
 }
 
+// steadyLeader returns when one leader was in touch with its followers at two looks that are steady apart; an error leaves it open. One
+// look is not enough: when a network is whole again, answers that were under way arrive, and let a leader that was cut off seem in
+// touch for the moment until it hears of the other one. A server that is alone needs no second look.
+func (s *Store) steadyLeader(ctx context.Context) error {
+	first, err := s.info(ctx)
+	if err != nil || first.Cluster == nil || len(first.Cluster.Replicas) == 0 {
+		return err
+	}
+	wait := time.NewTimer(steady)
+	defer wait.Stop()
+	select {
+	case <-wait.C:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	second, err := s.info(ctx)
+	if err == nil && (second.Cluster == nil || second.Cluster.Leader != first.Cluster.Leader) {
+		err = errBehind
+	}
+	return err
+}
+
 // leads says whether whoever reports about a cluster leads it. While there is no leader any follower may report.
 func leads(c *jetstream.ClusterInfo) bool {
 	if c == nil {
@@ -140,10 +165,10 @@ func leads(c *jetstream.ClusterInfo) bool {
 // errors leave it open: the server that did not find it may be behind.
 func (s *Store) absent(ctx context.Context, seq uint64) error {
 	if s.external {
-		if _, err := s.info(ctx); err != nil {
+		if err := s.steadyLeader(ctx); err != nil {
 			return err
 		}
-		// The leader is in touch. Now it must be missing still.
+		// Now it must be missing still.
 		if _, found, err := s.one(ctx, directRequest{Seq: seq}); err != nil || found {
 			return cmp.Or(err, errBehind)
 		}

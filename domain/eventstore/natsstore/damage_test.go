@@ -106,8 +106,18 @@ func TestDataFolderOfAnotherLedger(t *testing.T) {
 	appendPatiently(t, s, "order-1", eventstore.NoStream, testEvent("one"))
 	mustClose(t, s)
 	c.Ledger = "other"
-	// The mark is the folder's: a ledger that begins anew in it would be taken for one that lost everything.
-	if _, err := OpenEmbedded(t.Context(), c); !errors.Is(err, eventstore.ErrGap) {
-		t.Errorf("%v, want ErrGap", err)
+	for range 2 { // the first refusal leaves nothing that the second could take for a log
+		_, err := OpenEmbedded(t.Context(), c)
+		if err == nil || errors.Is(err, eventstore.ErrGap) {
+			t.Fatalf("%v, want an error, and no gap", err)
+		}
+		if want := "holds the ledger shop, not other: name the ledger shop, or give other a folder of its own"; !strings.Contains(err.Error(), want) {
+			t.Errorf("%q does not say %q", err, want)
+		}
 	}
+	c.Ledger = "shop"
+	if s, err = OpenEmbedded(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	mustClose(t, s)
 }

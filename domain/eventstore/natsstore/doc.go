@@ -39,8 +39,8 @@
 //   - A stream is read from any server by direct get, up to the end that the leader says, and at least as far as this process
 //     knows; so a process reads what it appended. Another process, whose server was cut off together with the old leader, may
 //     read an older end for those seconds. What it decides from that can't be appended.
-//   - The end of the log, a gap, and that a writer expects more than there is, are believed only of a leader that is in touch
-//     with most of its followers. From others it is ErrUnavailable.
+//   - The end of the log, a gap, and that a writer expects more than there is, are believed only of a leader that stays in
+//     touch with most of its followers for two seconds. From others it is ErrUnavailable.
 //   - An append that is not acknowledged in two seconds, and a short question that is not answered in one, are repeated for ten; and
 //     when the server has been of no use for five, another one is tried. After a leader's death the others take four to nine
 //     seconds to choose the next one, which can't be made shorter from here.

@@ -86,8 +86,8 @@ func (c EmbeddedConfig) withDefaults() (EmbeddedConfig, error) {
 }
 
 // OpenEmbedded starts a NATS server inside this process on a data folder and opens the ledger's log in it. Errors:
-// eventstore.ErrLocked when another process uses the folder, eventstore.ErrGap when the log has lost events, others when the
-// folder or the configuration is unusable.
+// eventstore.ErrLocked when another process uses the folder, eventstore.ErrGap when the log has lost events, ErrListen when NATSListen
+// is taken, others when the folder or the configuration is unusable, or the folder holds another ledger's log.
 func OpenEmbedded(ctx context.Context, c EmbeddedConfig) (*Store, error) {
 	c, err := c.withDefaults()
 	if err != nil {
@@ -148,7 +148,7 @@ func (e *embedded) open(ctx context.Context) (*Store, error) {
 		Backend: "nats-embedded", Location: dir, Ledger: e.layout.ledger, Durability: e.config.Durability, Note: note,
 	}
 	s, err := newStore(ctx, setup{
-		layout: e.layout, about: about, log: c.Logger, options: e.connection(),
+		layout: e.layout, alone: true, about: about, log: c.Logger, options: e.connection(),
 	})
 	if err != nil {
 		return nil, err
@@ -201,6 +201,9 @@ func (e *embedded) startServer(ctx context.Context, dir string) error {
 		DisableJetStreamBanner: true,
 	}
 	if e.config.NATSListen != "" {
+		if err := canListen(ctx, e.config.NATSListen); err != nil {
+			return err
+		}
 		e.guests = newGuests(e.config, e.layout)
 		if err := e.guests.listen(opts, e.config.NATSListen); err != nil {
 			return err
@@ -216,13 +219,19 @@ func (e *embedded) startServer(ctx context.Context, dir string) error {
 			return fmt.Errorf("let guests reach the server: %w", err)
 		}
 	}
-	srv.SetLoggerV2(serverLog{e.config.Logger}, false, false, false)
+	said := serverLog{to: e.config.Logger, fatal: make(chan string, 1)}
+	srv.SetLoggerV2(said, false, false, false)
 	e.closers = append(e.closers, func() error {
 		srv.Shutdown()
 		srv.WaitForShutdown()
 		return nil
 	})
 	srv.Start()
+	select {
+	case why := <-said.fatal: // it would never become ready
+		return fmt.Errorf("start the server on %s: %s", dir, why)
+	default:
+	}
 	if !srv.ReadyForConnections(startPatience) {
 		return fmt.Errorf("%w: the server on %s does not become ready", eventstore.ErrUnavailable, dir)
 	}
@@ -233,6 +242,18 @@ func (e *embedded) startServer(ctx context.Context, dir string) error {
 		e.closers = append(e.closers, func() error { stop(); watch.Wait(); return nil })
 	}
 	return ctx.Err()
+}
+
+// ErrListen is why NATS clients can't connect where they should: the address is taken, or none of this machine's.
+var ErrListen = errors.New("where NATS should listen")
+
+// canListen says at once what the server would only log, after it has read all its files.
+func canListen(ctx context.Context, address string) error {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrListen, err)
+	}
+	return l.Close()
 }
 
 // connection is how the store reaches its server.
@@ -283,8 +304,11 @@ func (e *embedded) close() error {
 	return errors.Join(errs...)
 }
 
-// serverLog hands what the server says to a logger.
-type serverLog struct{ to *slog.Logger }
+// serverLog hands what the server says to a logger, and the first reason why it can't go on to who starts it.
+type serverLog struct {
+	to    *slog.Logger
+	fatal chan string
+}
 
 func (l serverLog) Noticef(format string, v ...any) { l.to.Debug("nats: " + fmt.Sprintf(format, v...)) }
 
@@ -303,6 +327,14 @@ func (l serverLog) Errorf(format string, v ...any) {
 	}
 }
 
-func (l serverLog) Fatalf(format string, v ...any) { l.to.Error("nats: " + fmt.Sprintf(format, v...)) }
-func (l serverLog) Debugf(string, ...any)          {}
-func (l serverLog) Tracef(string, ...any)          {}
+func (l serverLog) Fatalf(format string, v ...any) {
+	why := fmt.Sprintf(format, v...)
+	select {
+	case l.fatal <- why:
+	default:
+	}
+	l.to.Error("nats: " + why)
+}
+
+func (l serverLog) Debugf(string, ...any) {}
+func (l serverLog) Tracef(string, ...any) {}

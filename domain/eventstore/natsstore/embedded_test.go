@@ -95,6 +95,7 @@ type cutter struct {
 	armed []byte
 	codes map[string]int // errors that the server answered
 	then  func()         // called when it has struck
+	edit  func(b []byte) // what is read, in place
 }
 
 func (c *cutter) arm(text string) {
@@ -122,6 +123,21 @@ func (c *cutter) onStrike(then func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.then = then
+}
+
+// onRead has what is read changed; nil leaves it.
+func (c *cutter) onRead(edit func(b []byte)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.edit = edit
+}
+
+func (c *cutter) change(b []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.edit != nil {
+		c.edit(b)
+	}
 }
 
 // answered is how often the server answered with an error code, as far as it came in one piece.
@@ -156,6 +172,7 @@ type cutConn struct {
 
 func (c cutConn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
+	c.cut.change(b[:n])
 	c.cut.count(b[:n])
 	if c.cut.strikes(b[:n]) {
 		return 0, c.Conn.Close()

@@ -72,19 +72,19 @@ func newGuests(c EmbeddedConfig, l layout) *guests {
 func (g *guests) listen(opts *server.Options, address string) error {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
-		return fmt.Errorf("where NATS should listen: %w", err)
+		return fmt.Errorf("%w: %w", ErrListen, err)
 	}
 	if opts.Host = host; host == "" {
 		opts.Host = "0.0.0.0"
 	}
 	if opts.Port, err = strconv.Atoi(port); err != nil {
-		return fmt.Errorf("where NATS should listen: %w", err)
+		return fmt.Errorf("%w: %w", ErrListen, err)
 	}
 	if opts.Port == 0 {
 		opts.Port = server.RANDOM_PORT
 	}
 	if g.admit == nil {
-		return errors.New("where NATS should listen: nobody says who is let in")
+		return fmt.Errorf("%w: nobody says who is let in", ErrListen)
 	}
 	opts.CustomClientAuthentication = g
 	opts.MaxConn, opts.MaxSubs = maxGuests, maxSubs

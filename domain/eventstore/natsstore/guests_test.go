@@ -84,21 +84,28 @@ func TestStrangersStayOut(t *testing.T) {
 	}
 }
 
-// Nothing that a guest sends reaches the log, whatever way it takes.
-func TestGuestsCantReachTheLog(t *testing.T) {
-	s, url := openDoor(t)
-	appendPatiently(t, s, "order-1", eventstore.NoStream, testEvent("known"))
-	own, err := s.Dial()
+// serve answers the requests of guests, as the ledger does.
+func serve(t *testing.T, s *Store, answer nats.MsgHandler, options ...nats.Option) *nats.Conn {
+	t.Helper()
+	own, err := s.Dial(options...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer own.Close()
-	if _, err := own.Subscribe("shop.cmd.*", func(m *nats.Msg) { _ = m.Respond([]byte("{}")) }); err != nil {
+	t.Cleanup(own.Close)
+	if _, err := own.Subscribe("shop.cmd.*", answer); err != nil {
 		t.Fatal(err)
 	}
 	if err := own.Flush(); err != nil {
 		t.Fatal(err)
 	}
+	return own
+}
+
+// Nothing that a guest sends reaches the log, whatever way it takes.
+func TestGuestsCantReachTheLog(t *testing.T) {
+	s, url := openDoor(t)
+	appendPatiently(t, s, "order-1", eventstore.NoStream, testEvent("known"))
+	serve(t, s, func(m *nats.Msg) { _ = m.Respond([]byte("{}")) })
 	for name, nc := range map[string]*nats.Conn{"local": visit(t, url), "anna": visit(t, url, nats.Token("secret of anna"))} {
 		js, err := jetstream.New(nc)
 		if err != nil {
@@ -147,18 +154,8 @@ func TestGuestsCantReachTheLog(t *testing.T) {
 // A request says the account that it comes from, whatever it says itself, and the sender can't say that it comes from elsewhere.
 func TestRequestsSayTheirAccount(t *testing.T) {
 	s, url := openDoor(t)
-	own, err := s.Dial(nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer own.Close()
 	asked := make(chan *nats.Msg, 10)
-	if _, err := own.Subscribe("shop.cmd.*", func(m *nats.Msg) { asked <- m; _ = m.Respond([]byte("{}")) }); err != nil {
-		t.Fatal(err)
-	}
-	if err := own.Flush(); err != nil {
-		t.Fatal(err)
-	}
+	own := serve(t, s, func(m *nats.Msg) { asked <- m; _ = m.Respond([]byte("{}")) }, nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))
 	for account, nc := range map[string]*nats.Conn{
 		"local": visit(t, url), "anna": visit(t, url, nats.Token("secret of anna")), "store": visit(t, url, nats.UserInfo("any", "secret of the store")),
 	} {
@@ -196,14 +193,7 @@ func TestRequestsSayTheirAccount(t *testing.T) {
 // Guests see neither each other's requests nor the answers; public events are for those who may read.
 func TestGuestsAreApart(t *testing.T) {
 	s, url := openDoor(t)
-	own, err := s.Dial()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer own.Close()
-	if _, err := own.Subscribe("shop.cmd.*", func(m *nats.Msg) { _ = m.Respond([]byte("for you alone")) }); err != nil {
-		t.Fatal(err)
-	}
+	own := serve(t, s, func(m *nats.Msg) { _ = m.Respond([]byte("for you alone")) })
 	anna, store := visit(t, url, nats.Token("secret of anna")), visit(t, url, nats.Token("secret of the store"))
 	spy, err := store.SubscribeSync(">")
 	if err != nil {
@@ -266,17 +256,7 @@ func TestGuestsAreShownOut(t *testing.T) {
 // A request that was answered leaves nothing behind in the server.
 func TestAnsweredRequestsAreForgotten(t *testing.T) {
 	s, url := openDoor(t)
-	own, err := s.Dial()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer own.Close()
-	if _, err := own.Subscribe("shop.cmd.*", func(m *nats.Msg) { _ = m.Respond([]byte("{}")) }); err != nil {
-		t.Fatal(err)
-	}
-	if err := own.Flush(); err != nil {
-		t.Fatal(err)
-	}
+	own := serve(t, s, func(m *nats.Msg) { _ = m.Respond([]byte("{}")) })
 	nc := visit(t, url)
 	for range 100 {
 		if _, err := nc.Request("shop.cmd.accept", nil, 5*time.Second); err != nil {

@@ -1,10 +1,16 @@
 package natsstore
 
 import (
+	"context"
 	"errors"
+	"log/slog"
+	"net"
+	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/orderledger/orderledger/domain/eventstore"
 )
@@ -132,5 +138,33 @@ func TestBadConfigurations(t *testing.T) {
 			t.Errorf("%s: connected", name)
 			mustClose(t, s)
 		}
+	}
+}
+
+// What keeps the server from starting is said at once: it would be waited for in vain for two minutes.
+func TestServerThatCannotStart(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = taken.Close() }() // nobody came
+	c := EmbeddedConfig{
+		Dir: t.TempDir(), Ledger: "shop", NATSListen: taken.Addr().String(), Logger: slog.New(slog.DiscardHandler),
+		Admit: func(context.Context, net.Addr, string) (Guest, error) { return Guest{}, errors.New("a stranger") },
+	}
+	start := time.Now()
+	_, err = OpenEmbedded(t.Context(), c)
+	if !errors.Is(err, ErrListen) || !errors.Is(err, syscall.EADDRINUSE) || !strings.Contains(err.Error(), c.NATSListen) {
+		t.Errorf("an address that is taken: %v", err)
+	}
+	c.NATSListen = ""
+	if err := os.WriteFile(filepath.Join(c.Dir, "jetstream"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenEmbedded(t.Context(), c); err == nil || !strings.Contains(err.Error(), "JetStream") || !strings.Contains(err.Error(), c.Dir) {
+		t.Errorf("a file where the server wants a folder: %v", err)
+	}
+	if waited := time.Since(start); waited > startPatience/2 {
+		t.Errorf("that was known after %s", waited)
 	}
 }

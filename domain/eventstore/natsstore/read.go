@@ -224,14 +224,41 @@ func (s *Store) ReadStream(ctx context.Context, stream string, after eventstore.
 	}
 }
 
-// read pages through a stream. Each event must have the revision that follows the one before.
-func (s *Store) read(ctx context.Context, stream, subject string, after eventstore.Revision) iter.Seq2[eventstore.Recorded, error] {
+// ReadLater implements eventstore.LaterReader. The server looks at nothing before the position: a stream's older events lie in blocks
+// of 8 MB, which it reads as a whole, and it reads all that lie between a stream's first event and its last.
+func (s *Store) ReadLater(
+	ctx context.Context, stream string, after eventstore.Revision, beyond eventstore.Position,
+) iter.Seq2[eventstore.Recorded, error] {
 	return func(yield func(eventstore.Recorded, error) bool) {
-		at := noTail
-		known, _ := s.tails.get(stream)
-		if known.seq > 0 && known.revision <= after {
-			at = known
+		subject, err := s.layout.subject(stream)
+		if err != nil {
+			yield(eventstore.Recorded{}, err)
+			return
 		}
+		for r, err := range s.readFrom(ctx, stream, subject, after, tail{revision: after, seq: uint64(beyond)}) {
+			if !yield(r, explain(ctx, err)) {
+				return
+			}
+		}
+	}
+}
+
+// read pages through a stream.
+func (s *Store) read(ctx context.Context, stream, subject string, after eventstore.Revision) iter.Seq2[eventstore.Recorded, error] {
+	at := noTail
+	if known, _ := s.tails.get(stream); known.seq > 0 && known.revision <= after {
+		at = known
+	}
+	return s.readFrom(ctx, stream, subject, after, at)
+}
+
+// readFrom pages through a stream from a place. Each event must have the revision that follows the one before.
+func (s *Store) readFrom(
+	ctx context.Context, stream, subject string, after eventstore.Revision, at tail,
+) iter.Seq2[eventstore.Recorded, error] {
+	return func(yield func(eventstore.Recorded, error) bool) {
+		at, read := at, noTail
+		known, _ := s.tails.get(stream)
 		for page, more := 0, true; more; page++ {
 			recs, follow, err := s.nextPage(ctx, subject, at, known.seq)
 			if err == nil && len(recs) == 0 && page > 0 {
@@ -247,13 +274,13 @@ func (s *Store) read(ctx context.Context, stream, subject string, after eventsto
 					yield(eventstore.Recorded{}, missing(stream, at.revision+1))
 					return
 				}
-				at = tailAt(r)
+				at, read = tailAt(r), tailAt(r)
 				if r.Revision > after && !yield(r, nil) {
 					return
 				}
 			}
 		}
-		s.tails.saw(stream, at)
+		s.tails.saw(stream, read)
 	}
 }
 

@@ -60,6 +60,7 @@ type setup struct {
 	replicas int
 	existing bool // the log is not made when there is none
 	external bool
+	alone    bool // nobody else's log may be there
 	about    eventstore.Status
 	log      *slog.Logger
 	options  []nats.Option
@@ -91,6 +92,9 @@ func newStore(ctx context.Context, c setup) (*Store, error) {
 			s.log.Warn("nats", "error", err)
 		}),
 	)...)
+	if errors.Is(err, nats.ErrNoServers) {
+		err = fmt.Errorf("nothing there answers as NATS: see that it runs: %w", err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: connect to %s: %w", eventstore.ErrUnavailable, c.about.Location, err)
 	}

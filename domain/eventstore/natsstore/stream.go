@@ -25,6 +25,11 @@ func openStream(ctx context.Context, js jetstream.JetStream, c setup) (jetstream
 		return nil, fmt.Errorf("the NATS server is of version %s, and must be of 2.12 or later", v)
 	}
 	l, want := c.layout, wanted(c.layout, max(c.replicas, 1))
+	if c.alone {
+		if err := checkAlone(ctx, js, c); err != nil {
+			return nil, err
+		}
+	}
 	stream, err := findStream(ctx, js, want, c.existing)
 	if c.existing && errors.Is(err, jetstream.ErrStreamNotFound) {
 		return nil, fmt.Errorf("there is no ledger %s at %s", l.ledger, c.about.Location)
@@ -49,6 +54,38 @@ func openStream(ctx context.Context, js jetstream.JetStream, c setup) (jetstream
 		return nil, fmt.Errorf("the stream %s: %w", l.ledger, err)
 	}
 	return stream, nil
+}
+
+// checkAlone refuses a server of one ledger's own that keeps another's log: under a name that was misspelt, a second log would begin
+// beside the one that is looked for.
+func checkAlone(ctx context.Context, js jetstream.JetStream, c setup) error {
+	ctx, cancel := context.WithTimeout(ctx, openPatience)
+	defer cancel()
+	other := ""
+	all := js.ListStreams(ctx)
+	for info := range all.Info() {
+		switch log := info.Config.DenyDelete && info.Config.DenyPurge; {
+		case !log || info.State.LastSeq == 0: // the public events, or a log that was never written to
+		case info.Config.Name == c.layout.ledger:
+			return nil
+		default:
+			other = info.Config.Name
+		}
+	}
+	if err := all.Err(); err != nil {
+		return fmt.Errorf("%w: list the streams: %w", eventstore.ErrUnavailable, err)
+	}
+	if other != "" {
+		return &anotherLedgerError{dir: c.about.Location, holds: other, wanted: c.layout.ledger}
+	}
+	return nil
+}
+
+// anotherLedgerError refuses a data folder that belongs to another ledger.
+type anotherLedgerError struct{ dir, holds, wanted string }
+
+func (e *anotherLedgerError) Error() string {
+	return fmt.Sprintf("%s holds the ledger %s, not %s: name the ledger %[2]s, or give %[3]s a folder of its own", e.dir, e.holds, e.wanted)
 }
 
 // atLeast compares a server's version.

@@ -31,10 +31,26 @@ func (s *Store) Subscribe(ctx context.Context, after eventstore.Position) (event
 	if err != nil {
 		return nil, err
 	}
+	if after > head && s.external {
+		head, err = s.certainHead(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
 	if after > head {
 		return nil, fmt.Errorf("%w: it ends at position %d, before %d", eventstore.ErrGap, head, after)
 	}
 	return &subscription{store: s, last: uint64(after)}, nil
+}
+
+// certainHead is Head, of a leader that is not cut off.
+func (s *Store) certainHead(ctx context.Context) (eventstore.Position, error) {
+	limited, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if err := s.steadyLeader(limited); err != nil {
+		return 0, explain(ctx, err)
+	}
+	return s.Head(ctx)
 }
 
 // subscription follows the log through a consumer of its own on the server, which sends events in order and forgets them. The

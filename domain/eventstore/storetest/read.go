@@ -25,6 +25,37 @@ func readAfter(t *testing.T, h Harness) {
 	wantSame(t, readAll(t, s, "order-long", 650), long[651:])
 }
 
+func readLater(t *testing.T, h Harness) {
+	s := h.open(t)
+	later := func(stream string, after eventstore.Revision, beyond eventstore.Position, want []eventstore.Recorded) {
+		t.Helper()
+		var got []eventstore.Recorded
+		for r, err := range eventstore.ReadLater(t.Context(), s, stream, after, beyond) {
+			if err != nil {
+				t.Fatalf("read %s after %s, beyond %d: %v", stream, after, beyond, err)
+			}
+			got = append(got, r)
+		}
+		wantSame(t, got, want)
+	}
+	later("order-a", eventstore.NoStream, 0, nil)
+	a := fill(t, s, "order-a", 300)
+	b := fill(t, s, "order-b", 3)
+	for _, n := range []int{0, 1, 40, 299} {
+		later("order-a", eventstore.Revision(n), a[n].Position, a[n+1:])
+	}
+	later("order-a", 299, b[2].Position, nil)
+	later("order-b", eventstore.NoStream, a[299].Position, b)
+	later("order-c", eventstore.NoStream, b[0].Position, nil)
+
+	a = append(a, mustAppend(t, s, "order-a", 299, event("order-a/300")))
+	later("order-a", 299, b[2].Position, a[300:])
+	later("order-a", 300, a[300].Position, nil)
+	later("order-a", 299, a[299].Position, a[300:])
+	wantSame(t, readAll(t, s, "order-a", 250), a[251:])
+	mustAppend(t, s, "order-a", 300, event("order-a/301")) // what was read does not mislead who appends
+}
+
 func headAndStatus(t *testing.T, h Harness) {
 	s := h.open(t)
 	if p := head(t, s); p != 0 {

@@ -57,6 +57,7 @@ func Run(t *testing.T, h Harness) {
 		{"batch of events that follow each other", batchFollows},
 		{"batch limits", batchLimits},
 		{"read after a revision", readAfter},
+		{"read what came later", readLater},
 		{"subscribe from any checkpoint", subscribeAnywhere},
 		{"subscribe through catch-up into live", subscribeLive},
 		{"subscribe beyond the head", subscribeBeyond},

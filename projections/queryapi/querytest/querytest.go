@@ -305,6 +305,28 @@ func (l *Ledger) Order(ctx context.Context, id uuid.UUID) (domain.Order, error) 
 	return all[i], nil
 }
 
+// History implements projections.Reader.
+func (l *Ledger) History(ctx context.Context, id uuid.UUID, limit int) (projections.History, error) {
+	all, head, err := l.orders(ctx)
+	h := projections.History{Position: head}
+	for _, o := range all {
+		if o.ID == id {
+			h.Order = o
+		}
+	}
+	for _, stream := range []string{eventstore.OrderStream(id), eventstore.NoticeStream(id)} {
+		for r, readErr := range l.ReadStream(ctx, stream, eventstore.NoStream) {
+			if readErr != nil {
+				return h, readErr
+			}
+			h.Events = append(h.Events, r)
+		}
+	}
+	slices.SortFunc(h.Events, func(a, b eventstore.Recorded) int { return cmp.Compare(a.Position, b.Position) })
+	h.Events = h.Events[:min(limit, len(h.Events))]
+	return h, err
+}
+
 // Tokens implements projections.Reader.
 func (l *Ledger) Tokens(context.Context) ([]projections.Token, error) { return l.Issued, nil }
 

@@ -122,6 +122,11 @@
     sent.add(form);
     setTimeout(() => sent.delete(form), 15000);
   });
+  // A key that is held does not answer the dialog that it opened.
+  document.addEventListener('keydown', (e) => {
+    const form = e.repeat && e.target.closest?.('dialog form[method="post"]');
+    if (form && (e.key === 'Enter' ? e.target.localName !== 'textarea' : e.key === ' ' && e.target.localName === 'button')) e.preventDefault();
+  });
   addEventListener('pageshow', (e) => { if (e.persisted) location.reload(); }); // what the browser kept is of then
 
   // The menu.
@@ -141,7 +146,7 @@
   const show = () => {
     if (!el) return;
     const now = state === 'live' && paused ? 'paused' : state === 'live' && behind ? 'stale' : state;
-    const text = now === 'stale' ? behind.toLocaleString(document.documentElement.lang) + ' events behind' : says[now];
+    const text = now === 'stale' ? behind.toLocaleString(document.documentElement.dataset.locale) + ' events behind' : says[now];
     if (el.dataset.state === now && $('.text', el).textContent === text) return;
     const was = el.dataset.state;
     el.hidden = false;
@@ -178,7 +183,7 @@
       document.querySelectorAll(`[data-count="${name}"]`).forEach((c) => {
         if (c.dataset.n === String(n)) return;
         c.dataset.n = n;
-        c.textContent = n.toLocaleString(document.documentElement.lang);
+        c.textContent = n.toLocaleString(document.documentElement.dataset.locale);
       });
     }
     tell('counts', counts);

@@ -5,7 +5,7 @@
   const $ = (selector, from = document) => from.querySelector(selector);
   const all = (selector, from = document) => [...from.querySelectorAll(selector)];
   const page = () => $('.orders-page');
-  const number = (n) => n.toLocaleString(document.documentElement.lang);
+  const number = (n) => n.toLocaleString(document.documentElement.dataset.locale);
 
   // Rows, as somebody else changes them. A row keeps its place, its tick and its focus; one that left the list says so and stays.
   const waiting = new Map();
@@ -105,7 +105,7 @@
   // A job tells how far it is.
   const follow = () => {
     const box = $('#job');
-    if (!box || box.dataset.open !== 'true') return;
+    if (!box || (box.dataset.open !== 'true' && box.dataset.waits === '0')) return;
     setTimeout(async () => {
       try {
         if (!document.hidden && !Ledger.paused) {
@@ -113,18 +113,17 @@
           const fresh = document.createElement('template');
           if (answer.ok) fresh.innerHTML = await answer.text();
           const now = $('section.job', fresh.content);
-          if (now && (now.dataset.done !== box.dataset.done || now.dataset.open !== box.dataset.open)) {
+          if (now && ['done', 'open', 'waits'].some((name) => now.dataset[name] !== box.dataset[name])) {
             const focus = box.contains(document.activeElement) && document.activeElement.closest('form')?.getAttribute('action');
             box.replaceChildren(fresh.content);
-            box.dataset.done = now.dataset.done;
-            box.dataset.open = now.dataset.open;
+            Object.assign(box.dataset, now.dataset);
             if (focus) ($('form[action="' + focus + '"] button', box) || $('form button', box) || $('#main')).focus();
-            if (now.dataset.open !== 'true') Ledger.announce('The job is over.');
+            if (now.dataset.open !== 'true') Ledger.announce(now.dataset.waits === '0' ? 'The job is over.' : 'The job waits for Stripe.');
           }
         }
       } catch { /* the next time */ }
       follow();
-    }, 700);
+    }, box.dataset.open === 'true' ? 700 : 2000);
   };
 
   // The palette: what is typed narrows the goals, and finds orders.
@@ -185,7 +184,8 @@
     if (e.ctrlKey || e.metaKey || e.altKey || typing || $('#dialog').open) return;
     const after = Date.now() - g < 1500;
     g = 0;
-    if (after && e.key >= '1' && e.key <= '6') { location.href = '/orders?tab=' + tabs[e.key - 1]; return; }
+    const digit = /^[1-6]$/.test(e.key) ? e.key : /^Digit([1-6])$/.exec(e.code)?.[1]; // where digits need Shift, without it, too
+    if (after && digit) { location.href = '/orders?tab=' + tabs[digit - 1]; return; }
     switch (e.key) {
       case 'g': g = Date.now(); return;
       case '/': {

@@ -1,0 +1,96 @@
+package test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	"github.com/orderledger/orderledger/cmd/app"
+	"github.com/orderledger/orderledger/test/browser"
+)
+
+// key makes one key event, as a keyboard does.
+func key(p *browser.Page, e input.DispatchKeyEventParams) {
+	p.Helper()
+	p.Call(func(ctx context.Context, target *chromedp.Target) error {
+		_, err := cdp.Call(ctx, target, input.DispatchKeyEvent, e)
+		return err
+	})
+}
+
+// A key that is held down opens a dialog, and does not answer it, too.
+func TestAHeldKeyDoesNotConfirm(t *testing.T) {
+	c := desk(t, app.Hooks{})
+	in := c.place(1)
+	c.look(in)
+	c.Follow("#act-accept")
+	repeat := true
+	version := 2
+	hold := func(verb string, e input.DispatchKeyEventParams) {
+		t.Helper()
+		e.Type = input.DispatchKeyEventTypeKeyDown
+		browser.Eval[bool](c.Page, `document.querySelector('#act-`+verb+`').focus(), true`)
+		key(c.Page, e)
+		if e.Key == " " { // which presses a button when it is let go
+			key(c.Page, input.DispatchKeyEventParams{Type: input.DispatchKeyEventTypeKeyUp, Code: e.Code, Key: e.Key, WindowsVirtualKeyCode: e.WindowsVirtualKeyCode})
+			key(c.Page, e)
+		}
+		c.Await("document.querySelector('#dialog').open && document.querySelector('#dialog-body form')")
+		e.AutoRepeat = &repeat
+		for range 5 {
+			key(c.Page, e)
+		}
+		e.Type, e.Text, e.AutoRepeat = input.DispatchKeyEventTypeKeyUp, "", nil
+		key(c.Page, e)
+		if o, n := c.order(in, "CaptureRequested"); o.Version != version {
+			t.Fatalf("a held %q confirmed: %s, %d captures", e.Key, verb, n)
+		}
+		if !browser.Eval[bool](c.Page, "document.querySelector('#dialog').open") {
+			t.Fatalf("a held %q left the dialog: %s", e.Key, verb)
+		}
+		c.Press(kb.Escape)
+		c.Await("!document.querySelector('#dialog').open")
+	}
+	enter := input.DispatchKeyEventParams{Code: "Enter", Key: "Enter", Text: "\r", WindowsVirtualKeyCode: 13}
+	space := input.DispatchKeyEventParams{Code: "Space", Key: " ", Text: " ", WindowsVirtualKeyCode: 32}
+	for _, verb := range []string{"capture", "ship", "cancel"} {
+		hold(verb, enter)
+	}
+	hold("capture", space)
+	c.ask("capture")
+	browser.Eval[bool](c.Page, `document.querySelector('`+yes+`').focus(), true`)
+	c.leads(chromedp.KeyEvent(kb.Enter)) // pressed once more, it confirms
+	c.await(".said.done", "The payment is captured.")
+	c.look(in)
+	version = 4
+	for _, verb := range []string{"refund", "cancel"} {
+		hold(verb, enter)
+	}
+	c.Sound()
+}
+
+// Where digits need Shift, as on French keyboards, g and the digit's key go to a tab without it.
+func TestDigitsOfAFrenchKeyboard(t *testing.T) {
+	c := desk(t, app.Hooks{})
+	c.Open("/orders?tab=new")
+	for _, e := range []input.DispatchKeyEventParams{
+		{Code: "Digit3", Key: "\"", Text: "\"", WindowsVirtualKeyCode: 51},
+		{Code: "Digit2", Key: "2", Text: "2", WindowsVirtualKeyCode: 50, Modifiers: 8},
+		{Code: "Numpad6", Key: "6", Text: "6", WindowsVirtualKeyCode: 102},
+	} {
+		c.Press("g")
+		e.Type = input.DispatchKeyEventTypeKeyDown
+		c.leads(chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+			_, err := cdp.Call(ctx, target, input.DispatchKeyEvent, e)
+			return err
+		}))
+		want := map[string]string{"Digit3": "?tab=shipped", "Digit2": "?tab=paid", "Numpad6": "?tab=archived"}[e.Code]
+		if at := browser.Eval[string](c.Page, "location.search"); at != want {
+			t.Errorf("g %s leads to %s", e.Key, at)
+		}
+	}
+}
