@@ -303,7 +303,7 @@ func (f *fleet) torment(ctx context.Context, t *testing.T) {
 			wait(ctx, time.Duration(random.Int64N(int64(13*time.Second))))
 			p.child = startChild(t, childConfig{App: p.config}).ready()
 		case "paused":
-			wait(t.Context(), 5*time.Second+time.Duration(random.Int64N(int64(25*time.Second)))) // at times it keeps the lease
+			wait(t.Context(), 5*time.Second+time.Duration(random.Int64N(int64(15*time.Second)))) // at times it keeps the lease
 			p.signal(t, syscall.SIGCONT)
 		case "restarted":
 			p.child = startChild(t, childConfig{App: p.config}).ready()
