@@ -88,9 +88,7 @@ func aDay(t *testing.T, format string) {
 		t.Fatalf("%v: %+v", err, endpoint)
 	}
 	hidden = append(hidden, endpoint.Secret, strings.TrimPrefix(endpoint.Secret, "whsec_"), "deep-thought")
-	for _, s := range a.stripe.secrets {
-		hidden = append(hidden, s)
-	}
+	hidden = append(hidden, a.stripe.secrets...)
 
 	mine := func(number string) string {
 		o := strings.ReplaceAll(order(number, "Zaphod Beeblebrox"), "c1@example.com", "zaphod@example.com")
