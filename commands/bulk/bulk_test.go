@@ -39,6 +39,7 @@ type world struct {
 	role  domain.Role // of ada; empty: none any more
 	after func(n int) // called before each act
 	acts  int
+	hold  func(actor string) // called before each act, too
 }
 
 func newWorld(t *testing.T) *world {
@@ -87,7 +88,12 @@ func (w *world) place(n int) []eventstore.JobItem {
 
 func (w *world) make(key string, p bulk.Plan) bulk.Job {
 	w.t.Helper()
-	j, err := w.jobs.Make(w.t.Context(), ada, key, p)
+	return w.makeAs(ada, key, p)
+}
+
+func (w *world) makeAs(who domain.Actor, key string, p bulk.Plan) bulk.Job {
+	w.t.Helper()
+	j, err := w.jobs.Make(w.t.Context(), who, key, p)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -103,8 +109,11 @@ func (w *world) make(key string, p bulk.Plan) bulk.Job {
 func (w *world) Handle(ctx context.Context, r commands.Request) (commands.Result, error) {
 	w.mu.Lock()
 	w.acts++
-	n, after := w.acts, w.after
+	n, after, hold := w.acts, w.after, w.hold
 	w.mu.Unlock()
+	if hold != nil {
+		hold(r.Actor.ID)
+	}
 	if after != nil {
 		after(n)
 	}

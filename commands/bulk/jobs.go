@@ -130,7 +130,7 @@ func (s *Jobs) Make(ctx context.Context, actor domain.Actor, key string, p Plan)
 		var next domain.Event
 		switch {
 		case !j.exists():
-			if err := s.mayOpen(ctx); err != nil {
+			if err := s.mayOpen(ctx, actor); err != nil {
 				return Job{}, err
 			}
 			j = Job{ID: id, revision: eventstore.NoStream}
@@ -171,16 +171,36 @@ func (s *Jobs) Made(ctx context.Context, actor domain.Actor, key string, p Plan)
 	return j, err == nil && j.State() != Incomplete, err
 }
 
-// mayOpen refuses a job more than can be worked on.
-func (s *Jobs) mayOpen(ctx context.Context) error {
+// mayOpen refuses a job more than can be worked on, and one of somebody who has as many as are left for others.
+func (s *Jobs) mayOpen(ctx context.Context, maker domain.Actor) error {
 	open, err := s.open(ctx)
-	if err == nil && len(open) >= MaxOpen {
-		return &domain.Rejection{
-			Code: TooManyJobs, Kind: domain.Rule,
-			Message: fmt.Sprintf("%d jobs are not over yet, which is the most. Wait until one is, or cancel one.", len(open)),
+	if err != nil {
+		return err
+	}
+	if len(open) >= MaxOpen {
+		return tooMany("%d jobs are not over yet, which is the most. Wait until one is, or cancel one.", len(open))
+	}
+	if len(open) < MaxOpen/2 {
+		return nil
+	}
+	mine := 0
+	for _, id := range open {
+		j, err := s.Read(ctx, id)
+		if missing := (*domain.Rejection)(nil); err != nil && !errors.As(err, &missing) {
+			return err
+		}
+		if j.exists() && j.Maker.ID == maker.ID {
+			mine++
 		}
 	}
-	return err
+	if mine >= MaxOpen-len(open) {
+		return tooMany("%d jobs of yours are not over yet, which is the most for one. Wait until one is, or cancel one.", mine)
+	}
+	return nil
+}
+
+func tooMany(format string, n int) error {
+	return &domain.Rejection{Code: TooManyJobs, Kind: domain.Rule, Message: fmt.Sprintf(format, n)}
 }
 
 func sameItem(a, b eventstore.JobItem) bool {

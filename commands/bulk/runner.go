@@ -19,6 +19,7 @@ import (
 	"github.com/orderledger/orderledger/commands/follow"
 	"github.com/orderledger/orderledger/domain"
 	"github.com/orderledger/orderledger/domain/eventstore"
+	"github.com/orderledger/orderledger/domain/share"
 )
 
 // Handler carries commands out; *commands.Handler is one.
@@ -47,7 +48,8 @@ type Config struct {
 	Patience time.Duration
 	// Rate bounds the acts a second, of all jobs of this process, so that people's own commands don't wait; default 200.
 	Rate float64
-	// Workers are the acts of one job that are under way at once, Running the jobs; default 4 and 2.
+	// Workers are the acts of one job that are under way at once, Running the jobs, of which one maker's leave room for another's;
+	// default 4 and 2.
 	Workers, Running int
 	// Poll is how often it is looked for jobs that are not this process's; default 2 s. Flush is how long a result may wait for others
 	// to be recorded with; default 1 s.
@@ -74,6 +76,8 @@ type Runner struct {
 	mine  map[string]bool               // made by this process
 	busy  map[string]context.CancelFunc // under way here
 	still watch                         // of open jobs; Run's alone
+
+	places *share.Pool // of those that are under way: one maker's jobs leave room for another's
 }
 
 // watch is how jobs were seen, by id: at which revision, and since when.
@@ -107,7 +111,7 @@ func NewRunner(c Config) (*Runner, error) {
 	c = c.withDefaults()
 	return &Runner{
 		cfg: c, limit: rate.NewLimiter(rate.Limit(c.Rate), c.Workers), woken: make(chan struct{}, 1),
-		mine: map[string]bool{}, busy: map[string]context.CancelFunc{}, still: watch{},
+		mine: map[string]bool{}, busy: map[string]context.CancelFunc{}, still: watch{}, places: share.New(c.Running),
 	}, nil
 }
 
@@ -167,10 +171,14 @@ func (r *Runner) begin(ctx context.Context, running *sync.WaitGroup) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, j := range jobs {
-		if len(r.busy) >= r.cfg.Running {
+		if r.busy[j.ID] != nil {
+			continue
+		}
+		back, err := r.places.Take(j.Maker.ID)
+		if errors.Is(err, share.ErrNone) {
 			return nil
 		}
-		if r.busy[j.ID] != nil {
+		if err != nil { // but another's may
 			continue
 		}
 		working, stop := context.WithCancel(ctx)
@@ -181,6 +189,7 @@ func (r *Runner) begin(ctx context.Context, running *sync.WaitGroup) error {
 			r.mu.Lock()
 			delete(r.busy, j.ID)
 			r.mu.Unlock()
+			back()
 			r.wake()
 		})
 	}
