@@ -26,8 +26,7 @@ const goesOnWithin = 10 * time.Second
 // other. Each time an order is then accepted, paid by the saga and shown, within ten seconds, and nobody has touched the ledger.
 // In the end every acknowledged command is known, the tabs and Stripe's journal are what the paths make of them, and the log
 // passes its audit.
-func TestLedgerOnAFailingCluster(t *testing.T) {
-	t.Parallel()
+func TestLedgerOnAFailingCluster(t *testing.T) { // not in parallel: it has ten seconds, of which a choice of leaders takes nine
 	lines, orders := testenv.Orders(t, "testdata/northwind-orders.jsonl")
 	sim := simtest.Start(t, stripesim.WithoutEvents()) // what Stripe tells is kept in the log, too, whoever asks
 	cl := natstest.NewCluster(t, natstest.ClusterConfig{Servers: 3, Divisible: true})
