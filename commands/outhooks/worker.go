@@ -74,9 +74,6 @@ func (w *worker) turn(ctx context.Context) (context.Context, context.CancelFunc)
 // run delivers until the endpoint is removed or the context ends.
 func (w *worker) run(ctx context.Context) error {
 	w.load()
-	if w.file.Unrecorded > 0 {
-		w.untold = time.Now()
-	}
 	for ctx.Err() == nil {
 		turn, end := w.turn(ctx) // before the endpoint is looked at, so that no change is missed
 		over, err := w.step(ctx, turn)
