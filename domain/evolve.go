@@ -73,9 +73,9 @@ func letGo(o Order, e Event, s Stamp) Order {
 	case RefundPending:
 		o.RefundPending, o.Refund = true, e.Refund
 	case Refunded:
-		o.RefundedAt, o.Refund = &at, e.Refund
+		o.RefundedAt = &at
 		o.RefundPending, o.RefundFailed, o.CancelFailed, o.Pending = false, false, false, Pending{}
-		o = settledBy(o, e.Answer)
+		o = givenBackBy(o, e.Refund, e.Answer)
 	case RefundFailed:
 		// The money is still, or again, with the dealer: whatever the refund had closed is open again, and is not left in the
 		// archive, where nobody would see it.
@@ -91,10 +91,7 @@ func letGo(o Order, e Event, s Stamp) Order {
 	case Cancelled:
 		o.CancelledAt, o.Settled = &at, e.How
 		o.RefundPending, o.RefundFailed, o.CancelFailed, o.Pending = false, false, false, Pending{}
-		if e.Refund != "" {
-			o.Refund = e.Refund
-		}
-		o = settledBy(o, e.Answer)
+		o = givenBackBy(o, e.Refund, e.Answer)
 	case CancelFailed:
 		o = refundFailed(o, "")
 		o.RefundPending, o.CancelFailed, o.Pending = false, true, Pending{}
@@ -118,6 +115,18 @@ func settledBy(o Order, a Answer) Order {
 		o.Reference = a.Reference
 	}
 	return o
+}
+
+// givenBackBy keeps by which refund the money went back: this one, the one that was under way when the answer names none, and
+// none of Stripe's when a person has settled it elsewhere, so that one that succeeds there too is seen.
+func givenBackBy(o Order, refund string, a Answer) Order {
+	switch {
+	case a.Source == FromElsewhere:
+		o.Refund = ""
+	case refund != "":
+		o.Refund = refund
+	}
+	return settledBy(o, a)
 }
 
 // refundFailed keeps which refund failed: this one, or the one that was under way.

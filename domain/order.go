@@ -155,6 +155,11 @@ func (o Order) lost() bool {
 	return slices.ContainsFunc(o.Disputes, func(d Dispute) bool { return d.Outcome == "lost" && d.Amount >= o.Taken })
 }
 
+// keptAfterAll says whether the order was cancelled since the bank had given the money back, and that dispute was won afterwards.
+func (o Order) keptAfterAll() bool {
+	return o.CancelledAt != nil && o.Captured() && !o.TakenElsewhere && o.Settled == NothingToRelease && !o.lost()
+}
+
 // returns says whether the act in flight gives taken money back.
 func (p Pending) returns() bool {
 	return p.Act == ActRefund || p.Act == ActCancel && p.How == ChargeRefunded

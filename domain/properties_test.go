@@ -40,7 +40,7 @@ func TestProperties(t *testing.T) {
 	commands, events := 0, map[string]int{}
 	began := time.Now()
 	rapid.Check(t, func(t *rapid.T) {
-		l := &life{books: books{held: map[string]bool{}, failed: map[string]bool{}, disputes: map[string]int64{}}}
+		l := &life{books: books{held: map[string]bool{}, failed: map[string]bool{}, disputes: map[string]domain.Dispute{}}}
 		l.do(t, place(rapid.SampledFrom([]domain.Method{domain.Card, domain.Card, domain.Account}).Draw(t, "method")))
 		for range commandsPerOrder {
 			l.do(t, command(t, l.order))
@@ -138,12 +138,12 @@ type books struct {
 	taken    int64
 	returned int64
 	outside  bool   // what was taken was taken outside Stripe
+	byBank   bool   // cancelled since the bank had given back what was taken
 	refund   string // Stripe's, that gave the money back
 	flight   string // the money act that was asked for and not answered
 	decided  domain.Resumed
-	failed   map[string]bool  // refunds
-	disputes map[string]int64 // open ones
-	bank     bool             // gave all that was taken back
+	failed   map[string]bool // refunds
+	disputes map[string]domain.Dispute
 
 	accepted, shipped, refunded, cancelled, archived bool
 }
@@ -193,7 +193,7 @@ func (b *books) enter(e domain.Event) string {
 		if b.flight == "" || b.decided.Decision != "" && b.decided.Request == e.Request {
 			return "a decision about nothing"
 		}
-		if b.returns() && e.Decision == domain.Retry && (len(b.disputes) > 0 || b.bank) {
+		if b.returns() && e.Decision == domain.Retry && (b.disputed() || b.bank()) {
 			return "money that is disputed is asked back"
 		}
 		b.decided = e
@@ -225,10 +225,9 @@ func (b *books) request(e domain.Event) string {
 		if b.taken == 0 || b.outside {
 			return "a dispute about nothing that Stripe took"
 		}
-		b.disputes[e.Dispute] = e.Amount
+		b.disputes[e.Dispute] = domain.Dispute{Amount: e.Amount}
 	case domain.DisputeClosed:
-		b.bank = b.bank || e.Outcome == "lost" && b.disputes[e.Dispute] >= b.taken
-		delete(b.disputes, e.Dispute)
+		b.disputes[e.Dispute] = domain.Dispute{Amount: b.disputes[e.Dispute].Amount, Outcome: e.Outcome}
 	default:
 		return b.settle(e)
 	}
@@ -237,7 +236,26 @@ func (b *books) request(e domain.Event) string {
 
 // refundable says whether Stripe took money that it may be asked to give back.
 func (b *books) refundable() bool {
-	return b.taken > 0 && b.returned == 0 && !b.outside && len(b.disputes) == 0 && !b.bank
+	return b.taken > 0 && b.returned == 0 && !b.outside && !b.disputed() && !b.bank()
+}
+
+func (b *books) disputed() bool {
+	for _, d := range b.disputes {
+		if d.Outcome == "" {
+			return true
+		}
+	}
+	return false
+}
+
+// bank says whether the bank has given back all that was taken. A dispute that was lost can be won after all: the last word counts.
+func (b *books) bank() bool {
+	for _, d := range b.disputes {
+		if d.Outcome == "lost" && d.Amount >= b.taken {
+			return true
+		}
+	}
+	return false
 }
 
 // returns says whether money is being asked back.
@@ -315,9 +333,20 @@ func (b *books) giveBack(e domain.Refunded) string {
 	case b.method == domain.Account && (b.taken == 0 && !b.shipped || e.Amount != b.total):
 		return "refunded, and nothing was entered or shipped"
 	}
-	b.refunded, b.flight, b.refund = true, "", e.Refund
-	b.returned = b.taken
+	b.refunded, b.flight = true, ""
+	b.wentBack(e.Refund, e.Answer)
 	return ""
+}
+
+// wentBack books that all that was taken went back, by which refund. An answer that names none is about the one under way.
+func (b *books) wentBack(refund string, a domain.Answer) {
+	b.returned = b.taken
+	switch {
+	case a.Source == domain.FromElsewhere:
+		b.refund = ""
+	case refund != "":
+		b.refund = refund
+	}
 }
 
 func (b *books) cancel(e domain.Cancelled) string {
@@ -341,18 +370,19 @@ func (b *books) cancel(e domain.Cancelled) string {
 		if b.taken == 0 || b.returned != 0 || b.outside || b.failed[e.Refund] || b.flight != "cancel charge_refunded" {
 			return "refunded what was not taken"
 		}
-		b.returned, b.refund = b.taken, e.Refund
+		b.wentBack(e.Refund, e.Answer)
 	case e.How == domain.SettledElsewhere:
 		if !strings.HasPrefix(b.flight, "cancel") || !b.settled(e.Answer) {
 			return "settled outside Stripe, and nobody decided so"
 		}
 		if !releasing {
-			b.returned, b.refund = b.taken, ""
+			b.wentBack("", e.Answer)
 		}
 	case e.How == domain.NothingToRelease:
-		if b.taken != 0 && !b.bank && !(b.outside && releasing) || b.held[b.intent] && b.flight == "" && !b.bank {
+		if b.taken != 0 && !b.bank() && !(b.outside && releasing) || b.held[b.intent] && b.flight == "" && !b.bank() {
 			return "cancelled with money still held or taken"
 		}
+		b.byBank = b.taken != 0 && b.bank()
 	default:
 		return "cancelled, and nobody says how"
 	}
@@ -400,7 +430,7 @@ func (b *books) agree(o domain.Order) string {
 	if o.Taken != b.taken || o.TakenElsewhere != (b.outside && b.method == domain.Card) {
 		return fmt.Sprintf("taken %d (outside Stripe: %v), by the books %d (%v)", o.Taken, o.TakenElsewhere, b.taken, b.outside)
 	}
-	if gone := b.refunded || b.cancelled && b.taken > 0; b.method == domain.Card && gone != (o.PaymentState() == domain.WasRefund) {
+	if gone := b.refunded || b.cancelled && b.taken > 0 && !(b.byBank && !b.bank()); b.method == domain.Card && gone != (o.PaymentState() == domain.WasRefund) {
 		return fmt.Sprintf("the payment is %s, by the books given back: %v", o.PaymentState(), gone)
 	}
 	if owed := b.outside && (b.refunded || b.cancelled) && o.Reverse == ""; owed != o.ReversalIsOwed() {

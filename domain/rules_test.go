@@ -376,6 +376,11 @@ func TestCancelling(t *testing.T) {
 			event: domain.RefundFailed(later), tab: domain.TabPaid, badges: badges(domain.BadgeRefundFailed),
 		},
 		{
+			name: "an answer that names no refund is about the one under way, which can fail later", when: later,
+			given: append(giveBack[:5:5], refundTaken, domain.RecordCancelled{How: domain.ChargeRefunded, Amount: 47238, Answer: answer(4)}),
+			event: domain.RefundFailed(later), tab: domain.TabPaid, badges: badges(domain.BadgeRefundFailed),
+		},
+		{
 			name: "hearing of that refund again is no news", given: append(giveBack[:5:5], chargeRefunded),
 			when: domain.RecordRefunded{Refund: "re_1", Amount: 47238, Currency: "USD", Answer: unasked}, tab: domain.TabCancelled,
 		},
@@ -451,6 +456,14 @@ func TestDisputes(t *testing.T) {
 			given: append(disputed[:5:5], lost), when: domain.Refund{},
 		},
 		{
+			name: "lost, and then won after all: the money is with the dealer again", given: append(disputed[:5:5], lost, won), when: domain.Refund{},
+			event: domain.RefundRequested{PaymentIntent: "pi_1", Charge: "ch_1", Amount: 47238, Currency: "USD"}, tab: domain.TabPaid,
+		},
+		{
+			name: "won, and then lost after all", code: domain.DisputeLost, tab: domain.TabPaid,
+			given: append(disputed[:5:5], won, lost), when: domain.Refund{},
+		},
+		{
 			name: "and cancelling moves none", given: append(disputed[:5:5], lost), when: domain.Cancel{Reason: "sold out"},
 			event: domain.Cancelled{How: domain.NothingToRelease, Reason: "sold out"}, tab: domain.TabCancelled,
 		},
@@ -465,4 +478,17 @@ func TestDisputes(t *testing.T) {
 
 func open2event(c domain.RecordDisputeOpened) domain.DisputeOpened {
 	return domain.DisputeOpened{Dispute: c.Dispute, Amount: c.Amount, Reason: c.Reason}
+}
+
+// A cancelled order whose money the bank gave back, and then took from the customer again, says that the dealer has it.
+func TestDisputeWonAfterCancelling(t *testing.T) {
+	opened := domain.RecordDisputeOpened{Dispute: "dp_1", Amount: 47238}
+	closed := func(outcome string) any { return domain.RecordDisputeClosed{Dispute: "dp_1", Outcome: outcome} }
+	commands := append(paid[:4:4], opened, closed("lost"), domain.Cancel{Reason: "sold out"})
+	if state := given(t, commands...).PaymentState(); state != domain.WasRefund {
+		t.Errorf("given back by the bank, the payment is %s", state)
+	}
+	if state := given(t, append(commands, closed("won"))...).PaymentState(); state != domain.Captured {
+		t.Errorf("won after all, the payment is %s", state)
+	}
 }

@@ -106,7 +106,7 @@ func (o Order) PaymentState() PaymentState {
 		return Open
 	}
 	switch {
-	case o.RefundedAt != nil, o.CancelledAt != nil && o.Captured():
+	case o.RefundedAt != nil, o.CancelledAt != nil && o.Captured() && !o.keptAfterAll():
 		return WasRefund
 	case o.CancelledAt != nil && (o.Settled == HoldReleased || o.Settled == SettledElsewhere):
 		return Released

@@ -91,7 +91,10 @@ func (a *account) giveBack(e domain.Event, at time.Time) {
 	case domain.RefundPending:
 		a.refundPending, a.refund = true, e.Refund
 	case domain.Refunded:
-		a.refunded, a.given, a.refund, a.givenElsewhere = true, e.Amount, e.Refund, e.Source == domain.FromElsewhere
+		a.refunded, a.given, a.givenElsewhere = true, e.Amount, e.Source == domain.FromElsewhere
+		if e.Refund != "" {
+			a.refund = e.Refund
+		}
 		a.answered()
 	case domain.RefundFailed:
 		if a.settled == domain.ChargeRefunded {

@@ -139,6 +139,13 @@ func TestObserve(t *testing.T) {
 		{"settled elsewhere and given back there", told(captured, domain.Refunded{Amount: total, Currency: "USD"}), pi(taken, back("re_1", "succeeded", total)), []domain.Command{
 			external("pi_1", "refunded", total),
 		}},
+		{"settled elsewhere while a refund was under way, and given back there too", told(captured,
+			domain.CancelRequested{How: domain.ChargeRefunded}, domain.RefundPending{Refund: "re_1", Amount: total},
+			domain.Cancelled{How: domain.SettledElsewhere, Answer: domain.Answer{Source: domain.FromElsewhere, Reference: "wire 4711"}},
+		), pi(taken, back("re_1", "succeeded", total)), []domain.Command{external("pi_1", "refunded", total)}},
+		{"lost, and won after all", told(captured, domain.DisputeOpened{Dispute: "dp_1", Amount: total}, domain.DisputeClosed{Dispute: "dp_1", Outcome: "lost"}), pi(taken, disputed("won")), []domain.Command{
+			domain.RecordDisputeClosed{Dispute: "dp_1", Outcome: "won"},
+		}},
 		{"disputed", told(captured), pi(taken, disputed("needs_response")), []domain.Command{opened}},
 		{"disputed and lost", told(captured), pi(taken, disputed("lost")), []domain.Command{opened, domain.RecordDisputeClosed{Dispute: "dp_1", Outcome: "lost"}}},
 		{"lost", told(captured, domain.DisputeOpened{Dispute: "dp_1"}), pi(taken, disputed("lost")), []domain.Command{domain.RecordDisputeClosed{Dispute: "dp_1", Outcome: "lost"}}},
