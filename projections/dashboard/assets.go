@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -29,9 +30,10 @@ var (
 
 // asset is one file as it is served.
 type asset struct {
-	path          string
-	contentType   string
-	plain, zipped []byte
+	path        string
+	contentType string
+	plain       []byte
+	zipped      func() []byte // made when it is first asked for: most commands of the program show no page
 }
 
 func newAsset(name, extension, contentType string, files []string) asset {
@@ -48,13 +50,18 @@ func newAsset(name, extension, contentType string, files []string) asset {
 		}
 	}
 	sum := sha256.Sum256(all.Bytes())
-	a := asset{path: "/static/" + name + "-" + hex.EncodeToString(sum[:8]) + "." + extension, contentType: contentType, plain: all.Bytes()}
-	var zipped bytes.Buffer
-	z, _ := gzip.NewWriterLevel(&zipped, gzip.BestCompression) // the level is a valid constant
-	_, _ = z.Write(a.plain)                                    // into memory
-	_ = z.Close()
-	a.zipped = zipped.Bytes()
-	return a
+	return asset{
+		path:        "/static/" + name + "-" + hex.EncodeToString(sum[:8]) + "." + extension,
+		contentType: contentType,
+		plain:       all.Bytes(),
+		zipped: sync.OnceValue(func() []byte {
+			var zipped bytes.Buffer
+			z, _ := gzip.NewWriterLevel(&zipped, gzip.BestCompression) // the level is a valid constant
+			_, _ = z.Write(all.Bytes())                                // into memory
+			_ = z.Close()
+			return zipped.Bytes()
+		}),
+	}
 }
 
 func (a asset) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -65,7 +72,7 @@ func (a asset) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body := a.plain
 	if takesGzip(r) {
 		h.Set("Content-Encoding", "gzip")
-		body = a.zipped
+		body = a.zipped()
 	}
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	if r.Method != http.MethodHead {

@@ -67,7 +67,7 @@ func TestAssetsAreKeptForEverAndZipped(t *testing.T) {
 	if w.Code != 404 {
 		t.Errorf("an old name: %d", w.Code)
 	}
-	if n := len(styleSheet.zipped) + len(script.zipped) + len(icons.zipped); n > 60<<10 {
+	if n := len(styleSheet.zipped()) + len(script.zipped()) + len(icons.zipped()); n > 60<<10 {
 		t.Errorf("%d bytes over the wire", n)
 	}
 }

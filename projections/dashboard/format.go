@@ -68,7 +68,7 @@ func (f *formats) at(p Place) written {
 		}
 		w.Format = own
 	}
-	for name, page := range pages {
+	for name, page := range pages() {
 		w.pages[name] = template.Must(template.Must(page.Clone()).Funcs(w.functions()), nil)
 	}
 	f.pages.Add(p, w)

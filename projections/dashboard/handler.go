@@ -9,6 +9,7 @@ import (
 	"html/template"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -106,8 +107,9 @@ type Deps struct {
 //go:embed templates/*.html
 var templateFiles embed.FS
 
-// pages are the templates by their names. They are never executed: formats makes those that are, for each place.
-var pages = func() map[string]*template.Template {
+// pages are the templates by their names, read when the first handler is made. They are never executed: formats makes those that
+// are, for each place.
+var pages = sync.OnceValue(func() map[string]*template.Template {
 	m := map[string]*template.Template{}
 	for _, name := range []string{
 		"list", "order", "confirm", "event", "slip", "message", "parked", "obligations", "outbox", "letter", "signin", "overview",
@@ -117,7 +119,7 @@ var pages = func() map[string]*template.Template {
 			ParseFS(templateFiles, "templates/layout.html", "templates/parts.html", "templates/"+name+".html"))
 	}
 	return m
-}()
+})
 
 type dashboard struct {
 	Deps
