@@ -263,11 +263,12 @@ func (p *Page) Value(selector string) string {
 	return Run(p, "value of "+selector, chromedp.Value(chromedp.CSS(selector)))
 }
 
-// Reads checks that an element says something.
+// Reads waits until an element says something.
 func (p *Page) Reads(selector, want string) {
 	p.Helper()
-	if got := p.Text(selector); !strings.Contains(got, want) {
-		p.Fatalf("%s says %q, want %q; the page:\n%s", selector, got, want, p.Text("main"))
+	says := fmt.Sprintf("document.querySelector(%q)?.textContent.replace(/\\s+/g, ' ').includes(%q)", selector, want)
+	if err := p.await(says); err != nil {
+		p.Fatalf("%s does not say %q: %v; the page:\n%s", selector, want, err, p.Text("main"))
 	}
 }
 
@@ -286,10 +287,29 @@ func Eval[T any](p *Page, expression string) T {
 // Await waits until a JavaScript expression is true.
 func (p *Page) Await(expression string) {
 	p.Helper()
+	if err := p.await(expression); err != nil {
+		p.Fatalf("await %s: %v; the page:\n%s", expression, err, p.Text("body"))
+	}
+}
+
+// await begins anew when the page is left for another one meanwhile, or when it is not far enough to answer.
+func (p *Page) await(expression string) error {
 	ctx, cancel := context.WithTimeout(p.Ctx, step)
 	defer cancel()
-	if _, err := chromedp.Run(ctx, chromedp.Poll[bool]("!!("+expression+")", chromedp.WithPollingInterval(20*time.Millisecond))); err != nil {
-		p.Fatalf("await %s: %v; the page:\n%s", expression, err, p.Text("body"))
+	for {
+		_, err := chromedp.Run(ctx, chromedp.Poll[bool]("!!("+expression+")", chromedp.WithPollingInterval(20*time.Millisecond)))
+		if err == nil || pause(ctx) != nil {
+			return err
+		}
+	}
+}
+
+func pause(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(20 * time.Millisecond):
+		return nil
 	}
 }
 
