@@ -52,7 +52,7 @@ func click(log eventstore.Store, id uuid.UUID, c domain.Command, command uuid.UU
 // happened.
 func TestDyingAnywhere(t *testing.T) {
 	for _, a := range acts {
-		for _, snapshots := range []string{"kept", "lost"} {
+		for _, snapshots := range []string{"kept", "lost"}[:saga.UnlessRace(2, 1)] {
 			for first := 1; first > 0; first++ {
 				survived := false
 				for second := 1; second > 0; second++ {

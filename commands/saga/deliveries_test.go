@@ -25,13 +25,8 @@ const (
 	secret  = "whsec_of_the_deliveries"
 )
 
-// manyOrders are 720, and two of each story where that would take minutes.
-func manyOrders() int {
-	if underRace {
-		return 2 * len(stories)
-	}
-	return 720
-}
+// manyOrders are 720, and one of each story where that would take minutes.
+func manyOrders() int { return saga.UnlessRace(720, len(stories)) }
 
 var sooner = stripesim.WithTimes(stripesim.Times{Refund: 48 * time.Hour, DisputeOpens: 24 * time.Hour, DisputeStep: 48 * time.Hour})
 

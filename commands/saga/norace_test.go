@@ -1,5 +1,5 @@
 //go:build !race
 
-package saga_test
+package saga
 
-const underRace = false
+func UnlessRace(whole, _ int) int { return whole }

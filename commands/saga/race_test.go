@@ -1,6 +1,6 @@
 //go:build race
 
-package saga_test
+package saga
 
-// underRace says that the race detector watches, and everything takes ten times as long.
-const underRace = true
+// UnlessRace is the whole of what a test goes through; under the race detector, where everything takes ten times as long, a part.
+func UnlessRace(_, part int) int { return part }

@@ -18,7 +18,7 @@ import (
 )
 
 var (
-	simSeeds = flag.Uint64("seeds", 60, "how many seeds TestSimulation runs")
+	simSeeds = flag.Uint64("seeds", uint64(UnlessRace(60, 15)), "how many seeds TestSimulation runs")
 	simFirst = flag.Uint64("seed", 1, "the first seed of TestSimulation; with -seeds 1 and -v it tells what happens")
 )
 
@@ -60,7 +60,7 @@ func TestSimulation(t *testing.T) {
 
 // The same seed makes the same history, step by step.
 func TestSimulationRepeats(t *testing.T) {
-	for seed := uint64(1); seed <= 5; seed++ {
+	for seed := uint64(1); seed <= uint64(UnlessRace(5, 1)); seed++ {
 		first, _ := simulate(t, seed, false)
 		if second, _ := simulate(t, seed, false); first != second {
 			t.Errorf("seed %d: %s, then %s", seed, first, second)
