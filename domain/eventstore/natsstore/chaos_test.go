@@ -30,8 +30,7 @@ const goesOnWithin = 10 * time.Second
 // Two processes write and follow one log, to streams of their own and to one that they all contend for, while the cluster
 // under it breaks in every way. All goes on by itself; and in the end the log holds what was acknowledged, each event once and
 // where it was said to be, and every follower has seen that log, whole and in order.
-func TestClusterUnderFaults(t *testing.T) {
-	t.Parallel()
+func TestClusterUnderFaults(t *testing.T) { // not beside others: it is held to times
 	cl := natstest.NewCluster(t, natstest.ClusterConfig{Servers: 3, Divisible: true})
 	c := &chaos{acked: map[eventstore.Position]eventstore.Recorded{}, lanes: map[string]time.Time{}, moved: make(chan struct{})}
 	g, ctx := errgroup.WithContext(t.Context())
