@@ -32,7 +32,7 @@ const goesOnWithin = 10 * time.Second
 // where it was said to be, and every follower has seen that log, whole and in order.
 func TestClusterUnderFaults(t *testing.T) { // not beside others: it is held to times
 	cl := natstest.NewCluster(t, natstest.ClusterConfig{Servers: 3, Divisible: true})
-	c := &chaos{acked: map[eventstore.Position]eventstore.Recorded{}, lanes: map[string]time.Time{}, moved: make(chan struct{})}
+	c := &chaos{acked: map[eventstore.Position]eventstore.Recorded{}, lanes: map[string]time.Time{}, moved: make(chan struct{}), away: map[string]error{}}
 	g, ctx := errgroup.WithContext(t.Context())
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -87,6 +87,7 @@ type chaos struct {
 	acked map[eventstore.Position]eventstore.Recorded
 	lanes map[string]time.Time // when each writer and follower began what it last succeeded in
 	moved chan struct{}
+	away  map[string]error // why the last append to a stream failed, for who looks into a failure of this test
 }
 
 // went notes that a lane did something that it began at an instant.
@@ -144,7 +145,9 @@ func (c *chaos) mustGoOn(t *testing.T, ctx context.Context, since time.Time, wit
 	case ctx.Err() != nil:
 		t.Errorf("after %s: stopped", after)
 	case !ok:
-		t.Errorf("after %s: %v did not go on within %v", after, late, within)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		t.Errorf("%s, after %s: %v did not go on within %v; appends last failed: %v", time.Now().UTC().Format(time.TimeOnly), after, late, within, c.away)
 	default:
 		t.Logf("%5d ms, %5d of them with leaders: all went on after %s", time.Since(since).Milliseconds(), time.Since(settled).Milliseconds(), after)
 	}
@@ -163,6 +166,9 @@ func (c *chaos) must(ctx context.Context, s *Store, stream string, expected even
 		if !errors.Is(err, eventstore.ErrUnavailable) || ctx.Err() != nil {
 			return r, err
 		}
+		c.mu.Lock()
+		c.away[stream] = fmt.Errorf("%s, expecting %s: %w", time.Now().UTC().Format(time.TimeOnly), expected, err)
+		c.mu.Unlock()
 	}
 }
 
