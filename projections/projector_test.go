@@ -104,7 +104,7 @@ func start(t *testing.T, store eventstore.Store, m projections.ReadModel) (*proj
 // await bounds how long a test waits.
 func await(t *testing.T) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }

@@ -167,7 +167,7 @@ func (w *world) runner(c bulk.Config) (r *bulk.Runner, stop func()) {
 // until follows the log until a job is at a state.
 func (w *world) until(id string, is func(bulk.Job) bool) bulk.Job {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
 	defer cancel()
 	sub, err := w.log.Subscribe(ctx, 0)
 	if err != nil {

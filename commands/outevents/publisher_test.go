@@ -24,7 +24,7 @@ import (
 	"github.com/orderledger/orderledger/domain/eventstore/memstore"
 )
 
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // rig is a log in memory, and a NATS server that outlives publishers and, with its folder, itself.
 type rig struct {
@@ -82,7 +82,7 @@ func (r *rig) shut() {
 
 func (r *rig) connect() jetstream.JetStream {
 	r.t.Helper()
-	nc, err := nats.Connect(r.srv.ClientURL(), nats.MaxReconnects(-1), nats.ReconnectWait(10*time.Millisecond), nats.ReconnectBufSize(-1))
+	nc, err := nats.Connect(r.srv.ClientURL(), nats.Timeout(patience), nats.MaxReconnects(-1), nats.ReconnectWait(10*time.Millisecond), nats.ReconnectBufSize(-1))
 	if err != nil {
 		r.t.Fatal(err)
 	}

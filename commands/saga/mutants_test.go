@@ -181,7 +181,7 @@ func runMutated(t *testing.T, root string, edits []edit) (string, error) {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), "go", "test", "-overlay", file, "-vet=off", "./commands/saga",
-		"-run", "^TestSimulation$", "-seeds", "1000", "-timeout", "5m")
+		"-run", "^TestSimulation$", "-seeds", "1000", "-timeout", "20m")
 	cmd.Dir = root
 	out, err := cmd.CombinedOutput()
 	return string(out), err

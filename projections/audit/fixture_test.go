@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"pgregory.net/rapid"
 
 	"github.com/orderledger/orderledger/domain"
 	"github.com/orderledger/orderledger/domain/eventstore"
@@ -39,7 +40,7 @@ func newBook() *book {
 }
 
 // write appends an event as it is, whatever the rules say.
-func (b *book) write(t testing.TB, stream string, e domain.Event) eventstore.Recorded {
+func (b *book) write(t rapid.TB, stream string, e domain.Event) eventstore.Recorded {
 	t.Helper()
 	var codec eventstore.Codec
 	stored, err := codec.Encode(stream, e)
@@ -62,7 +63,7 @@ func (b *book) write(t testing.TB, stream string, e domain.Event) eventstore.Rec
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := b.store.Append(t.Context(), stream, last, sealed)
+	r, err := b.store.Append(context.Background(), stream, last, sealed)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +72,7 @@ func (b *book) write(t testing.TB, stream string, e domain.Event) eventstore.Rec
 }
 
 // add appends an event to an order and folds it.
-func (b *book) add(t testing.TB, id uuid.UUID, e domain.Event) eventstore.Recorded {
+func (b *book) add(t rapid.TB, id uuid.UUID, e domain.Event) eventstore.Recorded {
 	t.Helper()
 	r := b.write(t, eventstore.OrderStream(id), e)
 	b.orders[id] = domain.Evolve(b.orders[id], e, domain.Stamp{ID: r.ID, At: b.now, Actor: clerk})
@@ -79,7 +80,7 @@ func (b *book) add(t testing.TB, id uuid.UUID, e domain.Event) eventstore.Record
 }
 
 // do gives a command; what the rules reject or find done appends nothing.
-func (b *book) do(t testing.TB, id uuid.UUID, c domain.Command) error {
+func (b *book) do(t rapid.TB, id uuid.UUID, c domain.Command) error {
 	t.Helper()
 	e, err := domain.Decide(b.orders[id], c)
 	if err == nil && e != nil {
@@ -89,7 +90,7 @@ func (b *book) do(t testing.TB, id uuid.UUID, c domain.Command) error {
 }
 
 // must gives commands that have to be taken.
-func (b *book) must(t testing.TB, id uuid.UUID, commands ...domain.Command) {
+func (b *book) must(t rapid.TB, id uuid.UUID, commands ...domain.Command) {
 	t.Helper()
 	for _, c := range commands {
 		if err := b.do(t, id, c); err != nil {
@@ -115,7 +116,7 @@ func intake(number string, m domain.Method) domain.Intake {
 }
 
 // place places an order; a card order is authorized on the way in.
-func (b *book) place(t testing.TB, number string, m domain.Method) uuid.UUID {
+func (b *book) place(t rapid.TB, number string, m domain.Method) uuid.UUID {
 	t.Helper()
 	in := intake(number, m)
 	p := domain.Place{Intake: in, Confirm: domain.Confirmation{By: begin.Add(24 * time.Hour), Zone: "UTC", Calendar: "weekdays"}}

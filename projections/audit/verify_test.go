@@ -354,13 +354,13 @@ func TestALogThatDoesNotReachThePosition(t *testing.T) {
 func TestVerifyAcceptsAllThatTheRulesMake(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		b := newBook()
-		ids := []uuid.UUID{b.place(t, "1", domain.Card), b.place(t, "2", domain.Account)}
+		ids := []uuid.UUID{b.place(rt, "1", domain.Card), b.place(rt, "2", domain.Account)}
 		for range rapid.IntRange(1, 60).Draw(rt, "steps") {
 			id := rapid.SampledFrom(ids).Draw(rt, "order")
 			names := slices.Sorted(maps.Keys(anyCommand))
 			name := rapid.SampledFrom(names).Draw(rt, "command")
 			var rejected *domain.Rejection
-			if err := b.do(t, id, anyCommand[name](b, id)); err != nil && !errors.As(err, &rejected) {
+			if err := b.do(rt, id, anyCommand[name](b, id)); err != nil && !errors.As(err, &rejected) {
 				rt.Fatal(err)
 			}
 		}

@@ -64,11 +64,10 @@ func TestKilledProcess(t *testing.T) {
 	}
 	killed := 0
 	for life, moment := range rand.New(rand.NewPCG(1, 2)).Perm(6) {
-		limit := time.Duration(moment+1) * 200 * time.Millisecond
-		if life == 5 {
-			limit = time.Minute
+		ctx, cancel := t.Context(), func() {}
+		if life < 5 { // the last one has all the time that it needs
+			ctx, cancel = context.WithTimeout(t.Context(), time.Duration(moment+1)*200*time.Millisecond)
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), limit)
 		child := exec.CommandContext(ctx, os.Args[0])
 		child.Env = append(os.Environ(), childEnv+"="+dir)
 		out, err := child.CombinedOutput()

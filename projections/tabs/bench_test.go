@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"pgregory.net/rapid"
 
 	"github.com/orderledger/orderledger/domain"
 	"github.com/orderledger/orderledger/domain/eventstore"
@@ -78,7 +79,7 @@ func sample(i int) (stream string, events []domain.Event) {
 }
 
 // record seals an event at a place, with a fixed clock.
-func record(tb testing.TB, stream string, revision int, e domain.Event) eventstore.Event {
+func record(tb rapid.TB, stream string, revision int, e domain.Event) eventstore.Event {
 	tb.Helper()
 	encoded, err := eventstore.Codec{}.Encode(stream, e)
 	if err != nil {

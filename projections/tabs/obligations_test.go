@@ -16,7 +16,7 @@ import (
 )
 
 // obligationsAgree asks for some of what is owed and recorded, and holds it against the orders, which stand as they came in.
-func obligationsAgree(rt *rapid.T, tb testing.TB, db *tabs.DB, orders []domain.Order) {
+func obligationsAgree(rt *rapid.T, db *tabs.DB, orders []domain.Order) {
 	kind := rapid.SampledFrom(append(domain.ObligationKinds, "")).Draw(rt, "kind")
 	maker := rapid.SampledFrom(append(makers[:len(makers):len(makers)], "", "", "nobody")).Draw(rt, "maker")
 	limit := rapid.IntRange(1, 9).Draw(rt, "limit")
@@ -32,15 +32,15 @@ func obligationsAgree(rt *rapid.T, tb testing.TB, db *tabs.DB, orders []domain.O
 		y, _ := b.Owes()
 		return x.Since.Compare(y.Since)
 	})
-	got := allOwed(tb, db, projections.ObligationQuery{Kind: kind, Manufacturer: maker, Limit: limit}, len(owed))
+	got := allOwed(rt, db, projections.ObligationQuery{Kind: kind, Manufacturer: maker, Limit: limit}, len(owed))
 	if !slices.Equal(idsOf(got), idsOf(owed)) {
 		rt.Errorf("owed %s of %s: %v, want %v", kind, maker, idsOf(got), idsOf(owed))
 	}
 	counts, err := db.Counts(context.Background())
 	if err != nil {
-		tb.Fatal(err)
+		rt.Fatal(err)
 	}
-	if all := int64(len(allOwed(tb, db, projections.ObligationQuery{}, -1))); counts.Owed != all {
+	if all := int64(len(allOwed(rt, db, projections.ObligationQuery{}, -1))); counts.Owed != all {
 		rt.Errorf("%d are counted, %d listed", counts.Owed, all)
 	}
 
@@ -48,13 +48,13 @@ func obligationsAgree(rt *rapid.T, tb testing.TB, db *tabs.DB, orders []domain.O
 	if rapid.Bool().Draw(rt, "period") {
 		q.From, q.To = clock(1), clock(3)
 	}
-	if got, want := recordings(tb, db, q), recordedOf(orders, q); !slices.Equal(got, want) {
+	if got, want := recordings(rt, db, q), recordedOf(orders, q); !slices.Equal(got, want) {
 		rt.Errorf("%+v: recorded %v, want %v", q, got, want)
 	}
 }
 
 // allOwed reads a query through all its pages, each of which must count what there is.
-func allOwed(tb testing.TB, db *tabs.DB, q projections.ObligationQuery, count int) (all []domain.Order) {
+func allOwed(tb rapid.TB, db *tabs.DB, q projections.ObligationQuery, count int) (all []domain.Order) {
 	tb.Helper()
 	for {
 		page, err := db.Obligations(context.Background(), q)
@@ -72,7 +72,7 @@ func allOwed(tb testing.TB, db *tabs.DB, q projections.ObligationQuery, count in
 }
 
 // recordings are what a query finds, in words.
-func recordings(tb testing.TB, db *tabs.DB, q projections.RecordedQuery) (all []string) {
+func recordings(tb rapid.TB, db *tabs.DB, q projections.RecordedQuery) (all []string) {
 	tb.Helper()
 	for {
 		page, err := db.Recorded(context.Background(), q)

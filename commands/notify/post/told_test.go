@@ -63,7 +63,7 @@ func (l *ledger) receipts(n int) (all []domain.Event) {
 		l.t.Fatal(err)
 	}
 	defer func() { _ = sub.Close() }()
-	ctx, cancel := context.WithTimeout(l.t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(l.t.Context(), 2*time.Minute)
 	defer cancel()
 	for len(all) < n {
 		batch, err := sub.Next(ctx, 100)

@@ -23,17 +23,16 @@ import (
 
 var faults = flag.Int("faults", 2, "how many of natstest.Faults TestClusterUnderFaults makes, one after the other")
 
-// goesOnWithin is how soon every writer and every follower must go on after a fault that leaves most servers in touch, and
-// after the end of one that does not.
+// goesOnWithin is how soon every writer and every follower must go on once the cluster has leaders, after a fault that leaves most
+// servers in touch and after the end of one that does not. How long the servers need to choose leaders is theirs.
 const goesOnWithin = 10 * time.Second
 
 // Two processes write and follow one log, to streams of their own and to one that they all contend for, while the cluster
 // under it breaks in every way. All goes on by itself; and in the end the log holds what was acknowledged, each event once and
 // where it was said to be, and every follower has seen that log, whole and in order.
-func TestClusterUnderFaults(t *testing.T) {
-	t.Parallel()
+func TestClusterUnderFaults(t *testing.T) { // not beside others: it is held to times
 	cl := natstest.NewCluster(t, natstest.ClusterConfig{Servers: 3, Divisible: true})
-	c := &chaos{acked: map[eventstore.Position]eventstore.Recorded{}, lanes: map[string]time.Time{}, moved: make(chan struct{})}
+	c := &chaos{acked: map[eventstore.Position]eventstore.Recorded{}, lanes: map[string]time.Time{}, moved: make(chan struct{}), away: map[string]error{}}
 	g, ctx := errgroup.WithContext(t.Context())
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -50,6 +49,7 @@ func TestClusterUnderFaults(t *testing.T) {
 		g.Go(func() error { return c.writeMany(ctx, s, fmt.Sprint("import ", process)) })
 		g.Go(func() error { return c.follow(ctx, s, fmt.Sprint("follower ", process), &seen[process]) })
 	}
+	cl.Settle("shop")
 	c.mustGoOn(t, ctx, time.Now(), time.Minute, "the start")
 	for i := range *faults {
 		for range 20 { // in peace
@@ -63,12 +63,16 @@ func TestClusterUnderFaults(t *testing.T) {
 			c.stands(ctx, began.Add(goesOnWithin))
 			end()
 			began = time.Now()
+			cl.Settle("shop")
 			c.mustGoOn(t, ctx, began, goesOnWithin, "the end of: "+f.Name)
 			continue
 		}
+		cl.Settle("shop")
 		c.mustGoOn(t, ctx, began, goesOnWithin, f.Name)
 		end()
-		c.mustGoOn(t, ctx, time.Now(), goesOnWithin, "the end of: "+f.Name)
+		began = time.Now()
+		cl.Settle("shop")
+		c.mustGoOn(t, ctx, began, goesOnWithin, "the end of: "+f.Name)
 	}
 	stop()
 	if err := g.Wait(); err != nil {
@@ -83,6 +87,7 @@ type chaos struct {
 	acked map[eventstore.Position]eventstore.Recorded
 	lanes map[string]time.Time // when each writer and follower began what it last succeeded in
 	moved chan struct{}
+	away  map[string]error // why the last append to a stream failed, for who looks into a failure of this test
 }
 
 // went notes that a lane did something that it began at an instant.
@@ -131,16 +136,20 @@ func (c *chaos) all(ctx context.Context, since, until time.Time) (late []string,
 	}
 }
 
+// mustGoOn is called once there are leaders: everybody has begun something since the fault, and succeeds in it within the time.
 func (c *chaos) mustGoOn(t *testing.T, ctx context.Context, since time.Time, within time.Duration, after string) {
 	t.Helper()
-	late, ok := c.all(ctx, since, since.Add(within))
+	settled := time.Now()
+	late, ok := c.all(ctx, since, settled.Add(within))
 	switch {
 	case ctx.Err() != nil:
 		t.Errorf("after %s: stopped", after)
 	case !ok:
-		t.Errorf("after %s: %v did not go on within %v", after, late, within)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		t.Errorf("%s, after %s: %v did not go on within %v; appends last failed: %v", time.Now().UTC().Format(time.TimeOnly), after, late, within, c.away)
 	default:
-		t.Logf("%5d ms: all went on after %s", time.Since(since).Milliseconds(), after)
+		t.Logf("%5d ms, %5d of them with leaders: all went on after %s", time.Since(since).Milliseconds(), time.Since(settled).Milliseconds(), after)
 	}
 }
 
@@ -157,6 +166,9 @@ func (c *chaos) must(ctx context.Context, s *Store, stream string, expected even
 		if !errors.Is(err, eventstore.ErrUnavailable) || ctx.Err() != nil {
 			return r, err
 		}
+		c.mu.Lock()
+		c.away[stream] = fmt.Errorf("%s, expecting %s: %w", time.Now().UTC().Format(time.TimeOnly), expected, err)
+		c.mu.Unlock()
 	}
 }
 

@@ -13,7 +13,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/orderledger/orderledger/domain/eventstore"
 	"github.com/orderledger/orderledger/domain/eventstore/natsstore/natstest"
@@ -237,16 +236,22 @@ func TestServerKilledAndRestarted(t *testing.T) {
 	}
 }
 
-// appendPatiently repeats an append while the log is unavailable.
+// appendPatiently appends, however long the log is unavailable.
 func appendPatiently(t *testing.T, s eventstore.Store, stream string, expected eventstore.Revision, e eventstore.Event) eventstore.Recorded {
 	t.Helper()
+	r, err := patiently(t, s, stream, expected, e)
+	if err != nil {
+		t.Fatalf("append: %v", err)
+	}
+	return r
+}
+
+// patiently repeats an append while the log is unavailable.
+func patiently(t *testing.T, s eventstore.Store, stream string, expected eventstore.Revision, e eventstore.Event) (eventstore.Recorded, error) {
 	for {
 		r, err := s.Append(t.Context(), stream, expected, e)
-		if err == nil {
-			return r
-		}
-		if !errors.Is(err, eventstore.ErrUnavailable) {
-			t.Fatalf("append: %v", err)
+		if !errors.Is(err, eventstore.ErrUnavailable) || t.Context().Err() != nil {
+			return r, err
 		}
 	}
 }
@@ -266,16 +271,7 @@ func TestServerThatForgot(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	other, err := nats.Connect(srv.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer other.Close()
-	js, err := jetstream.New(other)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := js.DeleteStream(t.Context(), "shop"); err != nil {
+	if err := manager(t, srv.URL).DeleteStream(t.Context(), "shop"); err != nil {
 		t.Fatal(err)
 	}
 	fresh := connectRig(t, ExternalConfig{URL: srv.URL, Ledger: "shop"})
@@ -290,21 +286,13 @@ func TestServerThatForgot(t *testing.T) {
 
 func TestConnectRefusesAnotherStream(t *testing.T) {
 	srv := natstest.Start(t)
-	nc, err := nats.Connect(srv.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
+	js := manager(t, srv.URL)
 	c := wanted(layout{ledger: "shop", categories: []string{"order"}}, 1)
 	c.DenyPurge, c.MaxAge = false, time.Hour
 	if _, err := js.CreateStream(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
-	_, err = Connect(t.Context(), ExternalConfig{URL: srv.URL, Ledger: "shop"})
+	_, err := Connect(t.Context(), ExternalConfig{URL: srv.URL, Ledger: "shop"})
 	if err == nil {
 		t.Fatal("connected")
 	}

@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/orderledger/orderledger/domain/eventstore/natsstore/natstest"
@@ -172,12 +171,7 @@ func TestServerURLs(t *testing.T) {
 
 func manager(t *testing.T, url string) jetstream.JetStream {
 	t.Helper()
-	nc, err := nats.Connect(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	js, err := jetstream.New(nc)
+	js, err := jetstream.New(visit(t, url))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -46,7 +46,7 @@ func Open(t testing.TB, path string, options ...stripesim.Option) *Running {
 		if err := sim.Close(); err != nil { // first, so that requests held back by a fault end
 			t.Errorf("close the simulator: %v", err)
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := server.Stop(ctx); err != nil {
 			t.Errorf("stop the simulator's server: %v", err)

@@ -132,30 +132,58 @@ func (cl *Cluster) Heal() {
 	}
 }
 
-// Leader waits until a stream has a leader, and returns which server it is. It asks the servers themselves, not through the
-// proxies, and takes the word of most of them.
+// Leader waits until a stream has a leader, and returns which server it is.
 func (cl *Cluster) Leader(stream string) int {
 	cl.t.Helper()
+	name := cl.hear(func(ctx context.Context, js jetstream.JetStream) (string, bool) { return leader(ctx, js, stream) })
+	return slices.IndexFunc(cl.Servers, func(s *Server) bool { return s.name() == name })
+}
+
+// Settle waits until a stream and the cluster itself have leaders. Without, nobody can go on; and when the servers choose them is
+// up to their own clocks, and to chance.
+func (cl *Cluster) Settle(stream string) {
+	cl.t.Helper()
+	cl.hear(func(ctx context.Context, js jetstream.JetStream) (string, bool) {
+		name, ok := leader(ctx, js, stream)
+		if ok {
+			_, err := js.AccountInfo(ctx) // the cluster's leader answers it
+			ok = err == nil
+		}
+		return name, ok
+	})
+}
+
+// hear asks all servers at once, not through the proxies, again and again until one gives an answer that counts.
+func (cl *Cluster) hear(ask func(context.Context, jetstream.JetStream) (string, bool)) string {
+	cl.t.Helper()
 	ctx, cancel := context.WithTimeout(cl.t.Context(), time.Minute)
-	defer cancel()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		for _, s := range cl.Servers {
-			if name, ok := leader(ctx, s.URL, stream); ok {
-				return slices.IndexFunc(cl.Servers, func(s *Server) bool { return s.name() == name })
+	defer cancel() // it ends the others soon; one that is paused must not hold this up
+	heard := make(chan string, len(cl.Servers))
+	for _, s := range cl.Servers {
+		go func() {
+			for ctx.Err() == nil {
+				if answer, ok := askOne(ctx, s.URL, ask); ok {
+					heard <- answer
+					return
+				}
+				select {
+				case <-time.After(50 * time.Millisecond):
+				case <-ctx.Done():
+				}
 			}
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			cl.t.Fatalf("the stream %s has no leader", stream)
-		}
+		}()
+	}
+	select {
+	case answer := <-heard:
+		return answer
+	case <-ctx.Done():
+		cl.t.Fatal("there is no leader")
+		return ""
 	}
 }
 
-// leader asks one server who leads a stream; false when it does not know, or when that leader has lost the others.
-func leader(ctx context.Context, url, stream string) (string, bool) {
+// askOne asks one server a question that it must answer at once.
+func askOne(ctx context.Context, url string, ask func(context.Context, jetstream.JetStream) (string, bool)) (string, bool) {
 	nc, err := nats.Connect(url, nats.NoReconnect(), nats.Timeout(time.Second), nats.IgnoreDiscoveredServers())
 	if err != nil {
 		return "", false
@@ -167,6 +195,11 @@ func leader(ctx context.Context, url, stream string) (string, bool) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
+	return ask(ctx, js)
+}
+
+// leader asks who leads a stream; false when the server does not know, or when that leader has lost the others.
+func leader(ctx context.Context, js jetstream.JetStream, stream string) (string, bool) {
 	s, err := js.Stream(ctx, stream)
 	if err != nil {
 		return "", false

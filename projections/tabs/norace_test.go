@@ -1,0 +1,5 @@
+//go:build !race
+
+package tabs_test
+
+const underRace = false
