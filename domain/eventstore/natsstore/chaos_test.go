@@ -23,9 +23,7 @@ import (
 
 var faults = flag.Int("faults", 2, "how many of natstest.Faults TestClusterUnderFaults makes, one after the other")
 
-// goesOnWithin is how soon every writer and every follower must go on once the cluster has leaders, after a fault that leaves most
-// servers in touch and after the end of one that does not. How long the servers need to choose leaders is theirs.
-const goesOnWithin = 10 * time.Second
+const aWhile = 10 * time.Second // of peace, or of a fault that nothing goes on in
 
 // Two processes write and follow one log, to streams of their own and to one that they all contend for, while the cluster
 // under it breaks in every way. All goes on by itself; and in the end the log holds what was acknowledged, each event once and
@@ -50,29 +48,26 @@ func TestClusterUnderFaults(t *testing.T) { // not beside others: it is held to 
 		g.Go(func() error { return c.follow(ctx, s, fmt.Sprint("follower ", process), &seen[process]) })
 	}
 	cl.Settle("shop")
-	c.mustGoOn(t, ctx, time.Now(), time.Minute, "the start")
+	c.mustGoOn(t, ctx, time.Now(), time.Now().Add(time.Minute), "the start")
 	for i := range *faults {
 		for range 20 { // in peace
-			c.all(ctx, time.Now(), time.Now().Add(goesOnWithin))
+			c.all(ctx, time.Now(), time.Now().Add(aWhile))
 		}
 		f := natstest.Faults[i%len(natstest.Faults)]
 		began := time.Now()
 		end := f.Make(cl, cl.Leader("shop"))
 		if f.Ends {
 			// It lasts until somebody could have noticed.
-			c.stands(ctx, began.Add(goesOnWithin))
+			c.stands(ctx, began.Add(aWhile))
 			end()
 			began = time.Now()
-			cl.Settle("shop")
-			c.mustGoOn(t, ctx, began, goesOnWithin, "the end of: "+f.Name)
+			c.mustGoOn(t, ctx, began, cl.GoesOnBy("shop", began), "the end of: "+f.Name)
 			continue
 		}
-		cl.Settle("shop")
-		c.mustGoOn(t, ctx, began, goesOnWithin, f.Name)
+		c.mustGoOn(t, ctx, began, cl.GoesOnBy("shop", began), f.Name)
 		end()
 		began = time.Now()
-		cl.Settle("shop")
-		c.mustGoOn(t, ctx, began, goesOnWithin, "the end of: "+f.Name)
+		c.mustGoOn(t, ctx, began, cl.GoesOnBy("shop", began), "the end of: "+f.Name)
 	}
 	stop()
 	if err := g.Wait(); err != nil {
@@ -136,18 +131,18 @@ func (c *chaos) all(ctx context.Context, since, until time.Time) (late []string,
 	}
 }
 
-// mustGoOn is called once there are leaders: everybody has begun something since the fault, and succeeds in it within the time.
-func (c *chaos) mustGoOn(t *testing.T, ctx context.Context, since time.Time, within time.Duration, after string) {
+// mustGoOn is called once there are leaders: everybody has begun something since the fault, and succeeds in it until then.
+func (c *chaos) mustGoOn(t *testing.T, ctx context.Context, since, until time.Time, after string) {
 	t.Helper()
 	settled := time.Now()
-	late, ok := c.all(ctx, since, settled.Add(within))
+	late, ok := c.all(ctx, since, until)
 	switch {
 	case ctx.Err() != nil:
 		t.Errorf("after %s: stopped", after)
 	case !ok:
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		t.Errorf("%s, after %s: %v did not go on within %v; appends last failed: %v", time.Now().UTC().Format(time.TimeOnly), after, late, within, c.away)
+		t.Errorf("%s, after %s: %v did not go on within %v; appends last failed: %v", time.Now().UTC().Format(time.TimeOnly), after, late, until.Sub(since), c.away)
 	default:
 		t.Logf("%5d ms, %5d of them with leaders: all went on after %s", time.Since(since).Milliseconds(), time.Since(settled).Milliseconds(), after)
 	}

@@ -153,6 +153,24 @@ func (cl *Cluster) Settle(stream string) {
 	})
 }
 
+// A ledger must go on within goesOnWithin of a fault that leaves most servers in touch, and of the end of one that does not. The
+// servers need up to 9 s to choose leaders; a ledger that has them needs less than onceLed, however long that took.
+const (
+	goesOnWithin = 10 * time.Second
+	onceLed      = 6 * time.Second
+)
+
+// GoesOnBy waits until there are leaders, and returns when a ledger must have gone on after what happened at that time.
+func (cl *Cluster) GoesOnBy(stream string, happened time.Time) time.Time {
+	cl.t.Helper()
+	cl.Settle(stream)
+	by, led := happened.Add(goesOnWithin), time.Now().Add(onceLed)
+	if led.After(by) {
+		return led
+	}
+	return by
+}
+
 // hear asks all servers at once, not through the proxies, again and again until one gives an answer that counts.
 func (cl *Cluster) hear(ask func(context.Context, jetstream.JetStream) (string, bool)) string {
 	cl.t.Helper()
