@@ -23,8 +23,6 @@ import (
 	"github.com/orderledger/orderledger/test/testenv"
 )
 
-const natsPatience = 20 * time.Second
-
 // natsClient asks a ledger on NATS.
 type natsClient struct {
 	t      *testing.T
@@ -53,7 +51,7 @@ func (c natsClient) ask(verb, body string, headers ...string) natsAnswer {
 	for i := 0; i+1 < len(headers); i += 2 {
 		m.Header.Set(headers[i], headers[i+1])
 	}
-	got, err := c.nc.RequestMsg(m, natsPatience)
+	got, err := c.nc.RequestMsg(m, testenv.Patience)
 	if err != nil {
 		c.t.Fatalf("%s: %v", verb, err)
 	}
@@ -314,7 +312,7 @@ func serveAccounts(t *testing.T) (url string) {
 	}
 	srv.Start()
 	t.Cleanup(func() { srv.Shutdown(); srv.WaitForShutdown() })
-	if !srv.ReadyForConnections(natsPatience) {
+	if !srv.ReadyForConnections(testenv.Patience) {
 		t.Fatal("the server does not become ready")
 	}
 	return srv.Addr().String()
@@ -366,7 +364,7 @@ func TestAccountsOfAnExternalNATS(t *testing.T) {
 		t.Errorf("%q", a.code)
 	}
 	for _, want := range []string{"Placed", "Accepted", "NoteAdded"} {
-		m, err := public.NextMsg(natsPatience)
+		m, err := public.NextMsg(testenv.Patience)
 		if err != nil || m.Subject != "orderledger.public."+want || m.Header.Get("Nats-Msg-Id") == "" {
 			t.Fatalf("%s: %v, %v", want, err, m)
 		}
@@ -406,7 +404,7 @@ func TestTwoProcessesOnNATS(t *testing.T) {
 	}
 	total := 0
 	for range 2 {
-		m, err := answers.NextMsg(natsPatience)
+		m, err := answers.NextMsg(testenv.Patience)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -443,7 +441,7 @@ func checkPublic(t *testing.T, nc *nats.Conn, want int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), natsPatience)
+	ctx, cancel := context.WithTimeout(t.Context(), testenv.Patience)
 	defer cancel()
 	s, err := js.Stream(ctx, "orderledger-public")
 	if err != nil {
@@ -531,7 +529,7 @@ func TestPublicEventsForGuests(t *testing.T) {
 		t.Fatal(err)
 	}
 	by.ask("notes", `{"order_id":"`+id+`","text":"x"}`, "Idempotency-Key", "n")
-	if m, err := live.NextMsg(natsPatience); err != nil || m.Subject != "orderledger.public.NoteAdded" {
+	if m, err := live.NextMsg(testenv.Patience); err != nil || m.Subject != "orderledger.public.NoteAdded" {
 		t.Errorf("%v, %v", m, err)
 	}
 	checkPublic(t, by.nc, 3)
@@ -569,7 +567,7 @@ func TestRevokedTokenOnNATS(t *testing.T) {
 	}
 	select { // though it asks nothing
 	case <-gone:
-	case <-time.After(5 * time.Second):
+	case <-time.After(testenv.Patience):
 		t.Error("its connection is not cut")
 	}
 	other := natsClient{t: t, nc: connectNATS(t, url), ledger: "orderledger", token: secret}
