@@ -15,6 +15,7 @@ import (
 
 	"github.com/orderledger/orderledger/cmd/app"
 	"github.com/orderledger/orderledger/test/browser"
+	"github.com/orderledger/orderledger/test/loopback"
 	"github.com/orderledger/orderledger/test/testenv"
 )
 
@@ -341,7 +342,7 @@ func TestWhoSeesAJob(t *testing.T) {
 // The program is killed in the middle of a job, twice, and the job goes on when it runs again: each act once, each with its result.
 func TestAJobOutlivesTheProgram(t *testing.T) {
 	config := testenv.Config(t, "nats")
-	config.LogLevel, config.Listen = "error", freeAddress(t)
+	config.LogLevel, config.Listen = "error", loopback.Free(t)
 	o := &office{t: t, api: testenv.Client{URL: "http://" + config.Listen}}
 	p := startChild(t, childConfig{App: config}).ready()
 	o.place(40)

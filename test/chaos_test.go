@@ -24,6 +24,7 @@ import (
 	"github.com/orderledger/orderledger/commands/stripepay/stripesim/simtest"
 	"github.com/orderledger/orderledger/domain"
 	"github.com/orderledger/orderledger/domain/eventstore/natsstore/natstest"
+	"github.com/orderledger/orderledger/test/loopback"
 	"github.com/orderledger/orderledger/test/testenv"
 )
 
@@ -122,7 +123,7 @@ func startFleet(t *testing.T, seed uint64) *fleet {
 		front := startFront(t, f.sim.URL)
 		f.fronts = append(f.fronts, front)
 		c := testenv.Config(t, server.URL)
-		c.Ledger, c.Listen, c.LogLevel = "chaos", freeAddress(t), "error"
+		c.Ledger, c.Listen, c.LogLevel = "chaos", loopback.Free(t), "error"
 		c.SandboxURL, c.StripeWebhookSecret, c.WebhookKey, c.WebhookAllowPrivate = front.url, secret, key, true
 		c.Mail.Notify = app.NotifyOn
 		f.processes = append(f.processes, &fleetProcess{config: c})

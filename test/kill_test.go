@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"sync"
 	"testing"
@@ -15,6 +14,7 @@ import (
 	"github.com/orderledger/orderledger/commands/stripepay/stripesim"
 	"github.com/orderledger/orderledger/commands/stripepay/stripesim/simtest"
 	"github.com/orderledger/orderledger/domain"
+	"github.com/orderledger/orderledger/test/loopback"
 	"github.com/orderledger/orderledger/test/testenv"
 )
 
@@ -86,7 +86,7 @@ func TestKilledAtRandomMoments(t *testing.T) {
 	lines, orders := testenv.Orders(t, "testdata/northwind-orders.jsonl")
 	sim := simtest.Start(t, stripesim.WithoutEvents()) // what Stripe tells is kept in the log, too, whoever asks
 	config := testenv.Config(t, "nats")
-	config.SandboxURL, config.Listen, config.LogLevel = sim.URL, freeAddress(t), "error"
+	config.SandboxURL, config.Listen, config.LogLevel = sim.URL, loopback.Free(t), "error"
 	c := testenv.Client{URL: "http://" + config.Listen}
 
 	p := startChild(t, childConfig{App: config}).ready()
@@ -281,14 +281,4 @@ func checkJournal(t *testing.T, sim *simtest.Running, orders []domain.Intake) {
 	if cards != 447 {
 		t.Errorf("%d card orders at Stripe, want 447", cards)
 	}
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/orderledger/orderledger/domain"
 	"github.com/orderledger/orderledger/domain/eventstore"
 	"github.com/orderledger/orderledger/domain/eventstore/natsstore/natstest"
+	"github.com/orderledger/orderledger/test/loopback"
 	"github.com/orderledger/orderledger/test/testenv"
 )
 
@@ -102,7 +103,7 @@ func makeToken(t *testing.T, api testenv.Client, name, role string) string {
 func serveWithNATS(t *testing.T) (l *testenv.Ledger, c app.Config, url string) {
 	t.Helper()
 	c = testenv.Config(t, "nats")
-	c.NATSListen = freeAddress(t)
+	c.NATSListen = loopback.Free(t)
 	return testenv.Start(t, c, app.Hooks{}), c, "nats://" + c.NATSListen
 }
 
@@ -297,7 +298,7 @@ func serveAccounts(t *testing.T) (url string) {
 		    users: [{user: stranger, password: x}]
 		    imports: [{service: {account: LEDGER, subject: "orderledger.cmd.*"}}]
 		  }
-		}`, freeAddress(t), t.TempDir())
+		}`, loopback.Free(t), t.TempDir())
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -502,7 +503,7 @@ func (l awayLog) AppendMany(ctx context.Context, batch []eventstore.Proposed) ([
 
 func TestLogAwayOnNATS(t *testing.T) {
 	c := testenv.Config(t, "nats")
-	c.NATSListen = freeAddress(t)
+	c.NATSListen = loopback.Free(t)
 	away := make(chan struct{})
 	testenv.Start(t, c, app.Hooks{Log: func(s eventstore.Store) eventstore.Store { return awayLog{s, away} }})
 	by := natsClient{t: t, nc: connectNATS(t, "nats://"+c.NATSListen), ledger: "orderledger"}
