@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 
@@ -75,7 +74,7 @@ func (c clerk) place(n int) domain.Intake {
 // happened waits until the pages show an event of an order. Stripe answers in its own time.
 func (c clerk) happened(in domain.Intake, event string) {
 	c.Helper()
-	ctx, cancel := context.WithTimeout(c.Ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(c.Ctx, testenv.Patience)
 	defer cancel()
 	if err := awaitEvent(ctx, c.api, in.ID(), event); err != nil {
 		c.Fatalf("order %s: %v", in.OrderNumber, err)

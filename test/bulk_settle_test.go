@@ -10,6 +10,7 @@ import (
 	"github.com/orderledger/orderledger/cmd/app"
 	"github.com/orderledger/orderledger/commands"
 	"github.com/orderledger/orderledger/test/browser"
+	"github.com/orderledger/orderledger/test/loopback"
 	"github.com/orderledger/orderledger/test/testenv"
 )
 
@@ -32,7 +33,7 @@ func (s strict) Capture(ctx context.Context, r commands.PaymentRequest) (command
 func TestWhatStripeSaysLaterSettlesAJob(t *testing.T) {
 	browser.Find(t)
 	config := testenv.Config(t, "nats")
-	config.Listen = freeAddress(t)
+	config.Listen = loopback.Free(t)
 	ledger := testenv.Start(t, config, app.Hooks{Payments: func(p commands.Payments) commands.Payments { return slow{p, nil} }})
 	o := &office{t: t, api: testenv.Client{URL: ledger.URL}}
 	o.place(7)

@@ -15,13 +15,14 @@ import (
 
 	"github.com/orderledger/orderledger/cmd/app"
 	"github.com/orderledger/orderledger/test/browser"
+	"github.com/orderledger/orderledger/test/loopback"
 	"github.com/orderledger/orderledger/test/testenv"
 )
 
 // jobOver waits until the page's job is over and Stripe has answered; without JavaScript somebody has to look again.
 func (o *office) jobOver() {
 	o.Helper()
-	for deadline := time.Now().Add(20 * time.Second); o.Count(`#job[data-open="true"], #job:not([data-waits="0"])`) > 0; {
+	for deadline := time.Now().Add(testenv.Patience); o.Count(`#job[data-open="true"], #job:not([data-waits="0"])`) > 0; {
 		if time.Now().After(deadline) {
 			o.Fatalf("the job is not over: %s", o.Text("main"))
 		}
@@ -32,7 +33,7 @@ func (o *office) jobOver() {
 // jobsSay opens the list of jobs, which is told of them a little later than a job's own page.
 func (o *office) jobsSay(text string) {
 	o.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; {
+	for deadline := time.Now().Add(testenv.Patience); ; {
 		o.Open("/jobs")
 		if strings.Contains(o.Text(".jobs tbody"), text) {
 			return
@@ -341,7 +342,7 @@ func TestWhoSeesAJob(t *testing.T) {
 // The program is killed in the middle of a job, twice, and the job goes on when it runs again: each act once, each with its result.
 func TestAJobOutlivesTheProgram(t *testing.T) {
 	config := testenv.Config(t, "nats")
-	config.LogLevel, config.Listen = "error", freeAddress(t)
+	config.LogLevel, config.Listen = "error", loopback.Free(t)
 	o := &office{t: t, api: testenv.Client{URL: "http://" + config.Listen}}
 	p := startChild(t, childConfig{App: config}).ready()
 	o.place(40)
@@ -362,7 +363,7 @@ func TestAJobOutlivesTheProgram(t *testing.T) {
 		t.Errorf("the same form made %s, then %s: %d, %v", path, again, status, err)
 	}
 	path = again
-	for deadline := time.Now().Add(30 * time.Second); ; {
+	for deadline := time.Now().Add(testenv.Patience); ; {
 		a, err := o.api.Call(t.Context(), http.MethodGet, path+"/results.csv", "", nil)
 		rows, csvErr := csv.NewReader(bytes.NewReader(a.Body)).ReadAll()
 		if err != nil || csvErr != nil || len(rows) != 41 {

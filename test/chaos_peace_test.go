@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // peacefulOrders are taken after the chaos, along every path.
@@ -87,8 +88,9 @@ func (f *fleet) turns(t *testing.T) (turns string) {
 // live takes orders in peace, from so many on, and returns how many there are then.
 func (f *fleet) live(t *testing.T, orders int) int {
 	t.Helper()
-	for range 3 { // a machine that is busy may make even a process that is well lose its turn
-		f.peace = peace{holder: f.holder(t.Context()), before: f.outside(t), told: f.hook.count()}
+	for began := time.Now(); time.Since(began) < settling; { // a machine that is busy may make even a process that is well lose its turn
+		holder, _ := f.holder(t.Context())
+		f.peace = peace{holder: holder, before: f.outside(t), told: f.hook.count()}
 		turns := f.turns(t)
 		var clients sync.WaitGroup
 		for i := range peacefulOrders {

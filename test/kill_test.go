@@ -1,22 +1,35 @@
 package test
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/orderledger/orderledger/commands/stripepay/stripesim"
 	"github.com/orderledger/orderledger/commands/stripepay/stripesim/simtest"
 	"github.com/orderledger/orderledger/domain"
+	"github.com/orderledger/orderledger/test/loopback"
 	"github.com/orderledger/orderledger/test/testenv"
 )
 
-var kills = flag.Int("kills", 10, "how often TestKilledAtRandomMoments kills the ledger")
+var (
+	kills    = flag.Int("kills", 10, "how often TestKilledAtRandomMoments kills the ledger")
+	seedFlag = flag.Uint64("seed", 0, "of the choices of TestKilledAtRandomMoments and TestThreeProcesses, as they log it; 0: a new one")
+)
+
+// newSeed is what a test makes its choices by.
+func newSeed(t *testing.T) uint64 {
+	t.Helper()
+	seed := cmp.Or(*seedFlag, rand.Uint64())
+	t.Logf("again: -seed %d", seed)
+	return seed
+}
 
 // ledgerOfManyLives is where the ledger answers, whichever process it is; and what it acknowledged.
 type ledgerOfManyLives struct {
@@ -73,7 +86,7 @@ func TestKilledAtRandomMoments(t *testing.T) {
 	lines, orders := testenv.Orders(t, "testdata/northwind-orders.jsonl")
 	sim := simtest.Start(t, stripesim.WithoutEvents()) // what Stripe tells is kept in the log, too, whoever asks
 	config := testenv.Config(t, "nats")
-	config.SandboxURL, config.Listen, config.LogLevel = sim.URL, freeAddress(t), "error"
+	config.SandboxURL, config.Listen, config.LogLevel = sim.URL, loopback.Free(t), "error"
 	c := testenv.Client{URL: "http://" + config.Listen}
 
 	p := startChild(t, childConfig{App: config}).ready()
@@ -106,8 +119,7 @@ func TestKilledAtRandomMoments(t *testing.T) {
 	done := make(chan struct{})
 	go func() { clerks.Wait(); close(done) }()
 
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := newSeed(t)
 	random := rand.New(rand.NewPCG(seed, 1))
 	const acks = 2000 // about as many as the paths have steps; the kills are spread over them
 	deaths := 0
@@ -157,25 +169,37 @@ func persist(ctx context.Context, c testenv.Client, l *ledgerOfManyLives, i int,
 	steps, _ := path(i, in)
 	version := 1
 	for n, s := range steps {
-		for try := 0; ; try++ {
+		a, err := insist(ctx, func(ctx context.Context) (testenv.Answer, error) {
 			if err := l.wait(ctx); err != nil {
-				return err
+				return testenv.Answer{}, err
 			}
-			a, err := do(ctx, c, in, s, fmt.Sprintf("step-%d", n), version)
-			if err == nil && a.Status == http.StatusOK {
-				version = a.Order.Version
-				l.ack(acknowledged{order: in, step: n, position: a.Position, version: version})
-				break
-			}
-			if err == nil && a.Status != http.StatusServiceUnavailable {
-				return fmt.Errorf("%s: %d %.200s", s.verb, a.Status, a.Body)
-			}
-			if try > 10_000 {
-				return fmt.Errorf("%s: no answer: %w", s.verb, err)
-			}
+			return do(ctx, c, in, s, fmt.Sprintf("step-%d", n), version)
+		})
+		if err != nil {
+			return fmt.Errorf("%s: %w", s.verb, err)
 		}
+		version = a.Order.Version
+		l.ack(acknowledged{order: in, step: n, position: a.Position, version: version})
 	}
 	return nil
+}
+
+// insist asks until it is done, and Stripe has answered, whatever is lost on the way.
+func insist(ctx context.Context, ask func(context.Context) (testenv.Answer, error)) (testenv.Answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, testenv.Patience)
+	defer cancel()
+	for {
+		a, err := ask(ctx)
+		switch {
+		case err == nil && a.Status == http.StatusOK && a.Order.Pending == nil:
+			return a, nil
+		case err == nil && a.Status >= 400 && a.Status != http.StatusServiceUnavailable:
+			return a, fmt.Errorf("%d %.200s", a.Status, a.Body)
+		case ctx.Err() != nil:
+			return a, fmt.Errorf("not done in time: %d %.200s, %w", a.Status, a.Body, cmp.Or(err, ctx.Err()))
+		}
+		wait(ctx, rand.N(50*time.Millisecond))
+	}
 }
 
 // checkAcknowledged sends every acknowledged command again: each is known, and answered as the first time.
@@ -257,14 +281,4 @@ func checkJournal(t *testing.T, sim *simtest.Running, orders []domain.Intake) {
 	if cards != 447 {
 		t.Errorf("%d card orders at Stripe, want 447", cards)
 	}
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }

@@ -13,11 +13,13 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp/kb"
+	"github.com/google/uuid"
 
 	"github.com/orderledger/orderledger/domain"
 	"github.com/orderledger/orderledger/domain/eventstore"
 	"github.com/orderledger/orderledger/projections/queryapi/querytest"
 	"github.com/orderledger/orderledger/test/browser"
+	"github.com/orderledger/orderledger/test/testenv"
 )
 
 const told = `(() => {
@@ -58,7 +60,7 @@ func (s *site) caughtUp() {
 	if err != nil {
 		s.Fatal(err)
 	}
-	ctx, leave := context.WithTimeout(s.Context(), 10*time.Second)
+	ctx, leave := context.WithTimeout(s.Context(), testenv.Patience)
 	defer leave()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+"/live", nil)
 	if err != nil {
@@ -78,11 +80,32 @@ func (s *site) caughtUp() {
 	s.Fatalf("pages are not told of position %d", head)
 }
 
+// shownAfter is how long it takes from an act of somebody else until an expression is true in the page, by one clock, since the browser
+// runs on this machine. A test takes the quickest of a few: the machine may be busy with others.
+func shownAfter(p *browser.Page, expression string, act func()) time.Duration {
+	p.Helper()
+	shown := make(chan float64, 1)
+	go func() {
+		defer close(shown)
+		shown <- browser.Eval[float64](p, `new Promise(done => { const look = () => { if (`+expression+`) done(Date.now()); else setTimeout(look, 2); }; look(); })`)
+	}()
+	began := time.Now()
+	act()
+	at, ok := <-shown
+	if !ok {
+		p.FailNow() // with what the browser said
+	}
+	return time.Duration(at-float64(began.UnixMilli())) * time.Millisecond
+}
+
 // An open page is told of what others do, within 300 ms; it can be paused; and it says when its connection is lost, and comes back.
 func TestPagesAreLive(t *testing.T) {
 	s := newSite(t, nil)
 	clerk := domain.Actor{ID: "ada", Role: domain.Clerk, Via: domain.ViaUI}
-	id := s.Place(t, clerk, querytest.Placed("1", domain.Account))
+	var ids []uuid.UUID
+	for i := range 4 {
+		ids = append(ids, s.Place(t, clerk, querytest.Placed(fmt.Sprint("1-", i), domain.Account)))
+	}
 	w := newWire(t, s.URL)
 	p := browser.Open(t, w.URL)
 	s.caughtUp()
@@ -90,14 +113,18 @@ func TestPagesAreLive(t *testing.T) {
 	p.Await("document.querySelector('#live').dataset.state == 'live'")
 	browser.Eval[bool](p, told)
 
-	stream := eventstore.OrderStream(id)
-	begin := time.Now()
-	s.Add(t, stream, clerk, domain.Accepted{}, domain.Shipped{})
-	p.Await("document.querySelector('nav.where [data-count=owed]').textContent == '1'")
-	if took := time.Since(begin); took > time.Second { // 300 ms, and what the browser's driver and a busy machine take
-		t.Errorf("shown after %s", took)
+	var stream string
+	fastest := time.Hour
+	for i := 0; i < len(ids) && fastest > 300*time.Millisecond; i++ {
+		stream = eventstore.OrderStream(ids[i])
+		browser.Eval[int](p, "told.length = 0")
+		shown := fmt.Sprintf("document.querySelector('nav.where [data-count=owed]').textContent == '%d'", i+1)
+		fastest = min(fastest, shownAfter(p, shown, func() { s.Add(t, stream, clerk, domain.Accepted{}, domain.Shipped{}) }))
+		p.Await("told.at(-1) == 'order 3' && told.every(t => t == 'order 2' || t == 'order 3')") // together, or one after the other
 	}
-	p.Await("told.at(-1) == 'order 3' && told.every(t => t == 'order 2' || t == 'order 3')") // together, or one after the other
+	if fastest > 300*time.Millisecond {
+		t.Errorf("shown after %s", fastest)
+	}
 
 	p.Click("#live button")
 	p.Await("document.querySelector('#live').dataset.state == 'paused'")

@@ -78,7 +78,7 @@ func TestReadmeOnNATS(t *testing.T) {
 			continue
 		}
 		sent++
-		answer, err := nc.RequestMsg(natsReq(t, strings.ReplaceAll(line, "ID\"", id+"\"")), natsPatience)
+		answer, err := nc.RequestMsg(natsReq(t, strings.ReplaceAll(line, "ID\"", id+"\"")), testenv.Patience)
 		if err != nil || answer.Header.Get(micro.ErrorCodeHeader) != "" {
 			t.Errorf("%s: %v, %v", line, err, answer)
 		}
@@ -119,7 +119,7 @@ func TestEveryCommandIsOnNATS(t *testing.T) {
 	if err := json.Unmarshal(a.Body, &http); err != nil {
 		t.Fatal(err)
 	}
-	m, err := connectNATS(t, url).Request("$SRV.INFO.orderledger", nil, natsPatience)
+	m, err := connectNATS(t, url).Request("$SRV.INFO.orderledger", nil, testenv.Patience)
 	if err != nil {
 		t.Fatal(err)
 	}

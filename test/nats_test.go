@@ -20,10 +20,9 @@ import (
 	"github.com/orderledger/orderledger/domain"
 	"github.com/orderledger/orderledger/domain/eventstore"
 	"github.com/orderledger/orderledger/domain/eventstore/natsstore/natstest"
+	"github.com/orderledger/orderledger/test/loopback"
 	"github.com/orderledger/orderledger/test/testenv"
 )
-
-const natsPatience = 20 * time.Second
 
 // natsClient asks a ledger on NATS.
 type natsClient struct {
@@ -53,7 +52,7 @@ func (c natsClient) ask(verb, body string, headers ...string) natsAnswer {
 	for i := 0; i+1 < len(headers); i += 2 {
 		m.Header.Set(headers[i], headers[i+1])
 	}
-	got, err := c.nc.RequestMsg(m, natsPatience)
+	got, err := c.nc.RequestMsg(m, testenv.Patience)
 	if err != nil {
 		c.t.Fatalf("%s: %v", verb, err)
 	}
@@ -104,7 +103,7 @@ func makeToken(t *testing.T, api testenv.Client, name, role string) string {
 func serveWithNATS(t *testing.T) (l *testenv.Ledger, c app.Config, url string) {
 	t.Helper()
 	c = testenv.Config(t, "nats")
-	c.NATSListen = freeAddress(t)
+	c.NATSListen = loopback.Free(t)
 	return testenv.Start(t, c, app.Hooks{}), c, "nats://" + c.NATSListen
 }
 
@@ -299,7 +298,7 @@ func serveAccounts(t *testing.T) (url string) {
 		    users: [{user: stranger, password: x}]
 		    imports: [{service: {account: LEDGER, subject: "orderledger.cmd.*"}}]
 		  }
-		}`, freeAddress(t), t.TempDir())
+		}`, loopback.Free(t), t.TempDir())
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -314,7 +313,7 @@ func serveAccounts(t *testing.T) (url string) {
 	}
 	srv.Start()
 	t.Cleanup(func() { srv.Shutdown(); srv.WaitForShutdown() })
-	if !srv.ReadyForConnections(natsPatience) {
+	if !srv.ReadyForConnections(testenv.Patience) {
 		t.Fatal("the server does not become ready")
 	}
 	return srv.Addr().String()
@@ -366,7 +365,7 @@ func TestAccountsOfAnExternalNATS(t *testing.T) {
 		t.Errorf("%q", a.code)
 	}
 	for _, want := range []string{"Placed", "Accepted", "NoteAdded"} {
-		m, err := public.NextMsg(natsPatience)
+		m, err := public.NextMsg(testenv.Patience)
 		if err != nil || m.Subject != "orderledger.public."+want || m.Header.Get("Nats-Msg-Id") == "" {
 			t.Fatalf("%s: %v, %v", want, err, m)
 		}
@@ -406,7 +405,7 @@ func TestTwoProcessesOnNATS(t *testing.T) {
 	}
 	total := 0
 	for range 2 {
-		m, err := answers.NextMsg(natsPatience)
+		m, err := answers.NextMsg(testenv.Patience)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -443,7 +442,7 @@ func checkPublic(t *testing.T, nc *nats.Conn, want int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), natsPatience)
+	ctx, cancel := context.WithTimeout(t.Context(), testenv.Patience)
 	defer cancel()
 	s, err := js.Stream(ctx, "orderledger-public")
 	if err != nil {
@@ -504,7 +503,7 @@ func (l awayLog) AppendMany(ctx context.Context, batch []eventstore.Proposed) ([
 
 func TestLogAwayOnNATS(t *testing.T) {
 	c := testenv.Config(t, "nats")
-	c.NATSListen = freeAddress(t)
+	c.NATSListen = loopback.Free(t)
 	away := make(chan struct{})
 	testenv.Start(t, c, app.Hooks{Log: func(s eventstore.Store) eventstore.Store { return awayLog{s, away} }})
 	by := natsClient{t: t, nc: connectNATS(t, "nats://"+c.NATSListen), ledger: "orderledger"}
@@ -531,7 +530,7 @@ func TestPublicEventsForGuests(t *testing.T) {
 		t.Fatal(err)
 	}
 	by.ask("notes", `{"order_id":"`+id+`","text":"x"}`, "Idempotency-Key", "n")
-	if m, err := live.NextMsg(natsPatience); err != nil || m.Subject != "orderledger.public.NoteAdded" {
+	if m, err := live.NextMsg(testenv.Patience); err != nil || m.Subject != "orderledger.public.NoteAdded" {
 		t.Errorf("%v, %v", m, err)
 	}
 	checkPublic(t, by.nc, 3)
@@ -569,7 +568,7 @@ func TestRevokedTokenOnNATS(t *testing.T) {
 	}
 	select { // though it asks nothing
 	case <-gone:
-	case <-time.After(5 * time.Second):
+	case <-time.After(testenv.Patience):
 		t.Error("its connection is not cut")
 	}
 	other := natsClient{t: t, nc: connectNATS(t, url), ledger: "orderledger", token: secret}

@@ -38,7 +38,7 @@ func receipts(t *testing.T, l *testenv.Ledger, id string, n int) map[string]stri
 	t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.Now().Add(20 * time.Second); ; <-tick.C {
+	for deadline := time.Now().Add(testenv.Patience); ; <-tick.C {
 		res, err := http.Get(l.URL + "/v1/orders/" + id + "/events")
 		if err != nil {
 			t.Fatal(err)

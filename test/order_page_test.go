@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/page"
@@ -63,7 +62,7 @@ func (c clerk) await(selector, text string) {
 // leads does what leads to another page, and waits for that.
 func (c clerk) leads(action chromedp.Action[chromedp.Void]) {
 	c.Helper()
-	ctx, cancel := context.WithTimeout(c.Ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(c.Ctx, testenv.Patience)
 	defer cancel()
 	if _, err := chromedp.RunResponse(ctx, action); err != nil {
 		c.Fatal(err)

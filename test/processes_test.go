@@ -138,7 +138,7 @@ func TestTwoProcessesAreOneLedger(t *testing.T) {
 		if err != nil || got.Status != http.StatusOK || got.Order.Tab != "paid" {
 			t.Errorf("%v %d %s", err, got.Status, got.Body)
 		}
-		limited, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+		limited, cancel := context.WithTimeout(t.Context(), testenv.Patience)
 		defer cancel()
 		var made error
 		var acting [2]*bool

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -173,7 +172,7 @@ func (s *scenario) await(words []string) error {
 	if len(words) != 2 || s.orders[words[0]] == nil {
 		return fmt.Errorf("name an order that was placed, and a type of event")
 	}
-	ctx, cancel := context.WithTimeout(s.t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(s.t.Context(), testenv.Patience)
 	defer cancel()
 	return awaitEvent(ctx, s.client, s.orders[words[0]].in.ID(), words[1])
 }

@@ -81,7 +81,7 @@ func TestNamesInOtherScripts(t *testing.T) {
 	o.Follow(`#views button`)
 	look("view")
 	o.Open("/views")
-	for deadline := time.Now().Add(20 * time.Second); !strings.Contains(o.Text("main"), "חיפה 5") && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(testenv.Patience); !strings.Contains(o.Text("main"), "חיפה 5") && time.Now().Before(deadline); {
 		o.Open("/views")
 	}
 	look("views")

@@ -90,7 +90,7 @@ func (s *sandboxed) act(o *bought, what step) {
 // becomes waits for an event of an order, and says where the order is then.
 func (s *sandboxed) becomes(o *bought, event string, tab domain.Tab, badges ...domain.Badge) {
 	s.Helper()
-	ctx, cancel := context.WithTimeout(s.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(s.Context(), testenv.Patience)
 	defer cancel()
 	s.must(awaitEvent(ctx, s.Client, o.in.ID(), event))
 	a, err := s.Call(ctx, http.MethodGet, "/v1/orders/"+o.in.ID().String(), "", nil)

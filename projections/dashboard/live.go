@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -33,6 +34,7 @@ const (
 	maxFrames  = 128                    // kept for pages that are slow or were away
 	maxOrders  = 200                    // told one by one in one frame
 	follow     = 1024                   // changes read at once
+	many       = 8 * follow             // changes that wait to be told at which no more are put to them
 	patience   = 10 * time.Second       // for a page to take a frame
 	worthWhile = 20                     // events behind that are worth saying
 	farBehind  = 10_000                 // events behind at which nothing is followed yet: the read model is being filled
@@ -135,7 +137,7 @@ func (l *Live) follow(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	changes := l.Follow(status.Checkpoint)
 	l.begin(status.Checkpoint)
-	batches, failed := make(chan []projections.Change), make(chan error, 1)
+	batches, failed := make(chan []projections.Change, 1), make(chan error, 1)
 	go func() {
 		defer changes.Close()
 		failed <- readChanges(ctx, changes, batches)
@@ -153,7 +155,7 @@ func (l *Live) follow(ctx context.Context) error {
 	for {
 		select {
 		case batch := <-batches:
-			pause := l.tell(ctx, l.gather(ctx, batch, batches))
+			pause := l.tell(ctx, batch)
 			select {
 			case <-time.After(pause):
 			case <-ctx.Done():
@@ -162,6 +164,11 @@ func (l *Live) follow(ctx context.Context) error {
 			l.look(ctx)
 		case err := <-failed:
 			done = true
+			select {
+			case batch := <-batches: // read before it failed
+				l.tell(ctx, batch)
+			default:
+			}
 			return err
 		case <-ctx.Done():
 			return nil
@@ -169,11 +176,23 @@ func (l *Live) follow(ctx context.Context) error {
 	}
 }
 
-func readChanges(ctx context.Context, from queryapi.Follower, to chan<- []projections.Change) error {
+// readChanges hands changes over by a channel with room for one batch. What comes before that was taken is put to it, so that all of
+// it is told at once; of more than many it waits until they are taken.
+func readChanges(ctx context.Context, from queryapi.Follower, to chan []projections.Change) error {
 	for {
 		batch, err := from.Next(ctx, follow)
 		if err != nil {
 			return err
+		}
+		batch = slices.Clip(batch) // what is appended to it goes elsewhere
+		select {
+		case waiting := <-to:
+			if len(waiting) < many {
+				batch = append(waiting, batch...)
+			} else {
+				to <- waiting // nobody else sends
+			}
+		default:
 		}
 		select {
 		case to <- batch:
@@ -181,20 +200,6 @@ func readChanges(ctx context.Context, from queryapi.Follower, to chan<- []projec
 			return ctx.Err()
 		}
 	}
-}
-
-// gather takes in what else is at hand.
-func (*Live) gather(ctx context.Context, batch []projections.Change, more <-chan []projections.Change) []projections.Change {
-	for len(batch) < 8*follow && ctx.Err() == nil {
-		select {
-		case next := <-more:
-			batch = append(batch, next...)
-			continue
-		default:
-		}
-		break
-	}
-	return batch
 }
 
 // tell makes a frame of changes, and returns how long nothing more is to be told.

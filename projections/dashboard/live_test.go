@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -346,6 +347,29 @@ func TestLiveWhenMuchChanges(t *testing.T) {
 		m.change(many...)
 		if s := page.next()[0]; !s.Resync || time.Since(begin) < time.Second {
 			t.Errorf("again after %s: %+v", time.Since(begin), s)
+		}
+	})
+}
+
+// Of an import that doesn't end, a bounded part is held at once; all of it is told, in its order.
+func TestLiveHoldsABoundedPart(t *testing.T) {
+	alive(t, func(t *testing.T, m *model, live *dashboard.Live) {
+		page := hear(t, live, "")
+		page.next()
+		const all = 100_000
+		list := make([]projections.Change, all)
+		for i := range list {
+			list[i] = changed(uuid.UUID{byte(i), byte(i >> 8), byte(i >> 16)}, 2, domain.TabNew)
+		}
+		m.change(list...)
+		for at, begin := 0, time.Now(); at < all; {
+			for _, s := range page.next() {
+				next, err := strconv.Atoi(s.ID)
+				if err != nil || next <= at || next-at > 9<<10 {
+					t.Fatalf("after %s: from %d to %q: %v", time.Since(begin), at, s.ID, err)
+				}
+				at = next
+			}
 		}
 	})
 }

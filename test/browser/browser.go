@@ -25,7 +25,7 @@ var screenshots = flag.String("screenshots", os.Getenv("ORDERLEDGER_TEST_SCREENS
 
 const (
 	step     = 20 * time.Second // for one thing that a test does
-	lifetime = 10 * time.Minute // of the one Chromium
+	starting = 2 * time.Minute  // for Chromium to be there
 )
 
 // Find finds the Chromium that tests use, or skips the test; where nothing may be skipped, the test fails.
@@ -68,8 +68,10 @@ func start(t testing.TB) context.Context {
 		chromedp.ExecPath(path), chromedp.UserDataDir(data), chromedp.NoSandbox, chromedp.DisableGPU,
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("hide-scrollbars", true),
 	)
-	bounded, stop := context.WithTimeout(context.Background(), lifetime) // it outlives the test
-	allocator, free := chromedp.NewExecAllocator(bounded, options...)
+	alive, stop := context.WithCancel(context.Background()) // it outlives the test
+	late := time.AfterFunc(starting, stop)
+	defer late.Stop()
+	allocator, free := chromedp.NewExecAllocator(alive, options...)
 	ctx, leave := chromedp.NewContext(allocator)
 	shared.stop = []func(){func() { _ = os.RemoveAll(data) }, stop, free, leave, func() { _ = chromedp.Cancel(ctx) }}
 	if err := chromedp.Do(ctx); err != nil {

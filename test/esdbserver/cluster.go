@@ -4,6 +4,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/orderledger/orderledger/test/loopback"
 )
 
 // Cluster is several nodes that serve one log. Replication takes no time in it.
@@ -22,8 +24,8 @@ func StartCluster(t testing.TB, nodes int, o Options) *Cluster {
 		o.Log = NewLog()
 	}
 	c := &Cluster{down: map[*Node]bool{}}
-	for range nodes {
-		n := newNode(t, o, c)
+	for _, address := range loopback.FreeMany(t, nodes) {
+		n := newNode(t, o, c, address)
 		c.Nodes = append(c.Nodes, n)
 	}
 	c.leader = c.Nodes[0]

@@ -24,6 +24,8 @@ import (
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/serverfeatures"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
+
+	"github.com/orderledger/orderledger/test/loopback"
 )
 
 // Version is the server's version, as it tells.
@@ -63,12 +65,12 @@ type Node struct {
 // Start serves a log from one node until the test ends.
 func Start(t testing.TB, o Options) *Node {
 	t.Helper()
-	n := newNode(t, o, nil)
+	n := newNode(t, o, nil, loopback.Free(t))
 	n.Restart()
 	return n
 }
 
-func newNode(t testing.TB, o Options, c *Cluster) *Node {
+func newNode(t testing.TB, o Options, c *Cluster, address string) *Node {
 	if o.Log == nil {
 		o.Log = NewLog()
 	}
@@ -78,17 +80,16 @@ func newNode(t testing.TB, o Options, c *Cluster) *Node {
 	if o.Version == "" {
 		o.Version = Version
 	}
-	return &Node{Log: o.Log, t: t, options: o, cluster: c, host: "127.0.0.1", address: "127.0.0.1:0"}
+	return &Node{Log: o.Log, t: t, options: o, cluster: c, host: "127.0.0.1", address: address}
 }
 
-// Restart listens on the address that the node had, or on a free one the first time.
+// Restart listens on the address of the node.
 func (n *Node) Restart() {
 	n.t.Helper()
 	l, err := net.Listen("tcp", n.address)
 	if err != nil {
 		n.t.Fatalf("esdbserver: %v", err)
 	}
-	n.address = l.Addr().String()
 	if n.leader() == n || n.leader() == nil {
 		n.Log.forget()
 	}

@@ -18,6 +18,9 @@ import (
 	"github.com/orderledger/orderledger/domain"
 )
 
+// Patience is for what must come, with no promise of when: only a test that fails waits so long.
+const Patience = 2 * time.Minute
+
 // Ledger is a running ledger.
 type Ledger struct {
 	t    testing.TB

@@ -15,19 +15,13 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/orderledger/orderledger/domain/eventstore"
+	"github.com/orderledger/orderledger/test/loopback"
 )
 
 // openDoor opens a log whose server lets in the guests "anna", who reads, and "shop", which does not; and who says nothing, as "local".
 func openDoor(t *testing.T, change ...func(*EmbeddedConfig)) (s *Store, url string) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
+	address := loopback.Free(t)
 	c := EmbeddedConfig{
 		Dir: t.TempDir(), Ledger: "shop", NATSListen: address,
 		Admit: func(_ context.Context, from net.Addr, secret string) (Guest, error) {

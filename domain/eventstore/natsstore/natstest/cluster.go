@@ -10,6 +10,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/orderledger/orderledger/test/loopback"
 )
 
 // ClusterConfig says what cluster to start.
@@ -45,11 +47,10 @@ func NewCluster(t testing.TB, c ClusterConfig) *Cluster {
 	if c.Divisible {
 		cl.divide(c.Servers) // first, or a proxy might take a port that was found free for a server
 	}
-	ports := freePorts(t, 2*c.Servers)
-	address := func(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
+	addresses := loopback.FreeMany(t, 2*c.Servers)
 	var urls []string
 	for i := range c.Servers {
-		listen := address(ports[i])
+		listen := addresses[i]
 		front := listen
 		if c.Divisible {
 			front = cl.clients[i].leadTo(listen)
@@ -59,7 +60,7 @@ func NewCluster(t testing.TB, c ClusterConfig) *Cluster {
 		config := fmt.Sprintf("server_name: n%d\nlisten: %q\nclient_advertise: %q\nmax_payload: 2MB\nmax_pending: 512MB\n", i, listen, front) +
 			fmt.Sprintf("jetstream { store_dir: %q, max_file_store: 10GB, sync_interval: %s }\n", dir, c.SyncInterval) + c.Settings + "\n"
 		if c.Servers > 1 {
-			config += "cluster { name: test, " + cl.cluster(c, i, ports[c.Servers:], address) + " }\n"
+			config += "cluster { name: test, " + cl.cluster(c, i, addresses[c.Servers:]) + " }\n"
 		}
 		cl.Servers = append(cl.Servers, start(t, i, "nats://"+listen, dir, config))
 	}
@@ -81,11 +82,10 @@ func (cl *Cluster) divide(servers int) {
 }
 
 // cluster is how a server reaches the others.
-func (cl *Cluster) cluster(c ClusterConfig, i int, ports []int, address func(int) string) string {
+func (cl *Cluster) cluster(c ClusterConfig, i int, addresses []string) string {
 	var routes []string
 	advertise := ""
-	for j, port := range ports {
-		to := address(port)
+	for j, to := range addresses {
 		if c.Divisible {
 			if i == j {
 				continue
@@ -95,7 +95,7 @@ func (cl *Cluster) cluster(c ClusterConfig, i int, ports []int, address func(int
 		}
 		routes = append(routes, "nats-route://"+to)
 	}
-	return fmt.Sprintf("listen: %q, %sroutes: [%s]", address(ports[i]), advertise, strings.Join(routes, ", "))
+	return fmt.Sprintf("listen: %q, %sroutes: [%s]", addresses[i], advertise, strings.Join(routes, ", "))
 }
 
 // ServerURL is where clients reach one of the servers: of a divisible cluster, its proxy.

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -107,32 +105,6 @@ func (s *Server) end(how os.Signal) {
 	s.drain.Wait()
 	_ = s.cmd.Wait() // it says how the process ended, which is known
 	s.cmd = nil
-}
-
-// Ports of servers are of a range that systems do not give to outgoing connections, nor to who listens on any: between the look and
-// the server's start somebody else would have taken one of those.
-const (
-	firstPort = 10_000
-	lastPort  = 32_000
-)
-
-// freePorts finds ports on loopback that nobody listens on.
-func freePorts(t testing.TB, n int) []int {
-	t.Helper()
-	ports := make([]int, 0, n)
-	for tries := 0; len(ports) < n; tries++ {
-		port := firstPort + rand.IntN(lastPort-firstPort)
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err != nil && tries > 100 {
-			t.Fatal(err)
-		}
-		if err != nil {
-			continue
-		}
-		defer l.Close()
-		ports = append(ports, port)
-	}
-	return ports
 }
 
 // build builds the binary once for this process.
