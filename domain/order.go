@@ -155,9 +155,10 @@ func (o Order) lost() bool {
 	return slices.ContainsFunc(o.Disputes, func(d Dispute) bool { return d.Outcome == "lost" && d.Amount >= o.Taken })
 }
 
-// keptAfterAll says whether the order was cancelled since the bank had given the money back, and that dispute was won afterwards.
+// keptAfterAll says of a cancelled order whose money Stripe had taken whether it was cancelled without giving that back, because the
+// bank had done so, and the dispute was won afterwards.
 func (o Order) keptAfterAll() bool {
-	return o.CancelledAt != nil && o.Captured() && !o.TakenElsewhere && o.Settled == NothingToRelease && !o.lost()
+	return o.Settled == NothingToRelease && !o.TakenElsewhere && !o.lost()
 }
 
 // returns says whether the act in flight gives taken money back.

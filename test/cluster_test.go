@@ -19,7 +19,7 @@ import (
 var clusterFaults = flag.Int("faults", 1, "how many of natstest.Faults TestLedgerOnAFailingCluster makes, one after the other")
 
 // The scripted clerks take the 830 orders through every path while the NATS cluster below the ledger breaks, in one way after the
-// other. Each time an order is then accepted, paid by the saga and shown, within ten seconds, and nobody has touched the ledger.
+// other. Each time an order is then accepted, paid by the saga and shown in time (see GoesOnBy), and nobody has touched the ledger.
 // In the end every acknowledged command is known, the tabs and Stripe's journal are what the paths make of them, and the log
 // passes its audit.
 func TestLedgerOnAFailingCluster(t *testing.T) { // not in parallel: it has ten seconds, of which a choice of leaders takes nine

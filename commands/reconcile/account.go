@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -92,27 +93,21 @@ func (a *account) giveBack(e domain.Event, at time.Time) {
 		a.refundPending, a.refund = true, e.Refund
 	case domain.Refunded:
 		a.refunded, a.given, a.givenElsewhere = true, e.Amount, e.Source == domain.FromElsewhere
-		if e.Refund != "" {
-			a.refund = e.Refund
-		}
+		a.refund = cmp.Or(e.Refund, a.refund)
 		a.answered()
 	case domain.RefundFailed:
 		if a.settled == domain.ChargeRefunded {
 			a.cancelled, a.settled = false, ""
 		}
 		a.refunded, a.given, a.givenElsewhere = false, 0, false
-		if e.Refund != "" {
-			a.refund = e.Refund
-		}
+		a.refund = cmp.Or(e.Refund, a.refund)
 		a.answered()
 	case domain.CancelRequested:
 		a.ask(domain.ActCancel, at)
 		a.how = e.How
 	case domain.Cancelled:
 		a.cancelled, a.settled = true, e.How
-		if e.Refund != "" {
-			a.refund = e.Refund
-		}
+		a.refund = cmp.Or(e.Refund, a.refund)
 		if e.How == domain.ChargeRefunded {
 			a.given = a.taken
 		}

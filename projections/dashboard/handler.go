@@ -132,6 +132,7 @@ func newDashboard(d Deps) *dashboard {
 		d.Wait = DefaultWait
 	}
 	d.Ledger = cmp.Or(d.Ledger, "orderledger")
+	pages() // now, not when somebody waits for the first page
 	return &dashboard{Deps: d, formats: newFormats(d.Formats), exports: share.New(MaxExports)}
 }
 
