@@ -73,6 +73,52 @@ func TestAHeldKeyDoesNotConfirm(t *testing.T) {
 	c.Sound()
 }
 
+// A dialog that is closed can be opened again at once, before the browser has told of the close.
+func TestADialogOpensAgainAtOnce(t *testing.T) {
+	c := desk(t, app.Hooks{})
+	in := c.place(1)
+	c.look(in)
+	c.Follow("#act-accept")
+	wrong := browser.Eval[[]string](c.Page, `(async () => {
+		const box = document.querySelector('#dialog'), wrong = [];
+		const frames = () => new Promise((told) => requestAnimationFrame(() => requestAnimationFrame(told)));
+		for (let i = 0; i < 20; i++) {
+			const verb = i % 2 ? 'ship' : 'capture', button = document.querySelector('#act-' + verb);
+			await Ledger.dialog(button.form.action + '?seen=2', button);
+			await frames();
+			const form = document.querySelector('#dialog-body form[method="post"]');
+			if (!box.open || !form?.action.endsWith('/' + verb) || !form.contains(document.activeElement)) {
+				wrong.push(i + ' ' + verb + ': open ' + box.open + ', ' + form?.action + ', focus on ' + document.activeElement.outerHTML.slice(0, 80));
+			}
+			box.close();
+		}
+		await frames();
+		const left = document.querySelector('#dialog-body').innerHTML, at = document.activeElement.id;
+		if (left || at !== 'act-ship') wrong.push('closed: focus on ' + at + ', left ' + left);
+		const button = document.querySelector('#act-ship');
+		await Ledger.dialog(button.form.action + '?seen=2', button);
+		box.close();
+		await Promise.all([Ledger.dialog(button.form.action + '?seen=2', button), Ledger.dialog(button.form.action + '?seen=2', button)]);
+		if (!box.open) wrong.push('asked for twice, not shown');
+		if (document.querySelector('.toast')) wrong.push('asked for twice: ' + document.querySelector('.toast').textContent);
+		box.close();
+		document.querySelector('#act-cancel').focus();
+		await frames();
+		if (document.activeElement.id !== 'act-cancel') wrong.push('the focus was moved on to act-cancel, and taken back to ' + document.activeElement.id);
+		return wrong;
+	})()`)
+	for _, w := range wrong {
+		t.Error(w)
+	}
+	browser.Eval[bool](c.Page, `window.fetch = () => Promise.reject(new TypeError('no network')), true`)
+	c.Click("#act-capture")
+	c.Reads("#alerts", "The ledger does not answer. Try again.")
+	if browser.Eval[bool](c.Page, "document.querySelector('#dialog').open") {
+		t.Error("a dialog without anything in it")
+	}
+	c.Sound()
+}
+
 // Where digits need Shift, as on French keyboards, g and the digit's key go to a tab without it.
 func TestDigitsOfAFrenchKeyboard(t *testing.T) {
 	c := desk(t, app.Hooks{})

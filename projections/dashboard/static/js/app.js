@@ -70,27 +70,41 @@
   };
   document.addEventListener('ledger:toast', (e) => toast(e.detail.text, e.detail.kind));
 
-  // Dialogs.
-  let opener = null;
+  // Dialogs. The browser tells of a close with its next frame only: the next dialog may be asked for by then, or there.
+  let opener = null, asking = false;
   const dialogElement = () => $('#dialog');
   const closeDialog = () => dialogElement()?.close();
   const dialog = async (url, from) => {
-    const box = dialogElement();
-    opener = from || document.activeElement;
-    await htmx.ajax('GET', url, { source: box, target: '#dialog-body', swap: 'innerHTML', headers: { 'Ledger-Part': 'dialog' } });
+    if (asking) return; // a second click
+    const box = dialogElement(), body = $('#dialog-body'), by = from || document.activeElement;
+    if (!box.open) body.replaceChildren();
+    const before = body.firstChild;
+    asking = true;
+    try {
+      await htmx.ajax('GET', url, { source: box, target: body, swap: 'innerHTML', headers: { 'Ledger-Part': 'dialog' } });
+    } finally { asking = false; }
+    if (body.firstChild === before) {
+      toast('The ledger does not answer. Try again.', 'bad');
+      return;
+    }
     const title = $('h1, h2', box);
     if (title) {
       title.id ||= 'dialog-title';
       box.setAttribute('aria-labelledby', title.id);
     }
-    if (!box.open) box.showModal();
+    if (!box.open) {
+      opener = by;
+      box.showModal();
+    }
     ($('[autofocus]', box) || $('#dialog-body input:not([type=hidden]), #dialog-body textarea, #dialog-body select, #dialog-body button, #dialog-body a', box))?.focus();
   };
   document.addEventListener('close', (e) => {
-    if (e.target !== dialogElement()) return;
+    if (e.target !== dialogElement() || e.target.open || asking) return;
     $('#dialog-body').replaceChildren();
-    const back = opener?.isConnected ? opener : opener?.id && document.getElementById(opener.id);
-    (back || $('#main'))?.focus();
+    if (document.activeElement === document.body) { // else the browser has returned the focus, or a person has moved it on
+      const back = opener?.isConnected ? opener : opener?.id && document.getElementById(opener.id);
+      (back || $('#main'))?.focus();
+    }
     opener = null;
   }, true);
   document.addEventListener('click', (e) => {
