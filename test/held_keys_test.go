@@ -2,6 +2,7 @@ package test
 
 import (
 	"context"
+	"slices"
 	"testing"
 
 	"github.com/chromedp/cdproto/cdp"
@@ -32,14 +33,18 @@ func TestAHeldKeyDoesNotConfirm(t *testing.T) {
 	version := 2
 	hold := func(verb string, e input.DispatchKeyEventParams) {
 		t.Helper()
+		// The dialog comes when the key is down, however quick it is.
+		browser.Eval[bool](c.Page, `document.querySelector('#act-`+verb+`').focus(), window.fetched = fetch,
+			window.fetch = async (...of) => { await new Promise((go) => { window.go = go; }); return fetched(...of); }, true`)
 		e.Type = input.DispatchKeyEventTypeKeyDown
-		browser.Eval[bool](c.Page, `document.querySelector('#act-`+verb+`').focus(), true`)
 		key(c.Page, e)
 		if e.Key == " " { // which presses a button when it is let go
 			key(c.Page, input.DispatchKeyEventParams{Type: input.DispatchKeyEventTypeKeyUp, Code: e.Code, Key: e.Key, WindowsVirtualKeyCode: e.WindowsVirtualKeyCode})
 			key(c.Page, e)
 		}
-		c.Await("document.querySelector('#dialog').open && document.querySelector('#dialog-body form')")
+		c.Await("window.go")
+		browser.Eval[bool](c.Page, "window.fetch = fetched, go(), delete window.go")
+		c.Await(heeds)
 		e.AutoRepeat = &repeat
 		for range 5 {
 			key(c.Page, e)
@@ -69,6 +74,36 @@ func TestAHeldKeyDoesNotConfirm(t *testing.T) {
 	version = 4
 	for _, verb := range []string{"refund", "cancel"} {
 		hold(verb, enter)
+	}
+	c.Sound()
+}
+
+// What is pressed in the moment in which a dialog comes was not meant for it.
+func TestADialogIsNotAnsweredBeforeItCanBeRead(t *testing.T) {
+	c := desk(t, app.Hooks{})
+	in := c.place(1)
+	c.look(in)
+	c.Follow("#act-accept")
+	browser.Eval[bool](c.Page, `(() => {
+		window.sent = [];
+		addEventListener('submit', (e) => { if (e.target.method === 'post') { sent.push(!e.defaultPrevented); e.preventDefault(); } });
+		return true;
+	})()`)
+	for range 2 {
+		browser.Eval[bool](c.Page, `(async () => {
+			const button = document.querySelector('#act-capture');
+			sent.length = 0;
+			await Ledger.dialog(button.form.action + '?seen=2', button);
+			document.querySelector('`+yes+`').click();
+			return true;
+		})()`)
+		c.Await(heeds)
+		browser.Eval[bool](c.Page, `document.querySelector('`+yes+`').click(), true`)
+		if sent := browser.Eval[[]bool](c.Page, "sent"); !slices.Equal(sent, []bool{false, true}) {
+			t.Errorf("clicks that were sent, at once and after a while: %v", sent)
+		}
+		c.Press(kb.Escape)
+		c.Await("!document.querySelector('#dialog').open")
 	}
 	c.Sound()
 }

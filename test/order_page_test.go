@@ -73,8 +73,11 @@ func (c clerk) leads(action chromedp.Action[chromedp.Void]) {
 func (c clerk) ask(verb string) {
 	c.Helper()
 	c.Click("#act-" + verb)
-	c.Await("document.querySelector('#dialog').open && document.querySelector('#dialog-body form')")
+	c.Await(heeds)
 }
+
+// heeds is true of a dialog that asks, and takes an answer.
+const heeds = "document.querySelector('#dialog[open][data-heeds] #dialog-body form')"
 
 const yes = `#dialog-body form[method="post"] button`
 
@@ -219,7 +222,11 @@ func TestDoubleClickAtTheDesk(t *testing.T) {
 	}
 	twice("#act-accept", "Accepted")
 	c.Open("/orders/" + in.ID().String())
-	c.ask("capture")
+	c.Do(chromedp.DoubleClick(chromedp.CSS("#act-capture")))
+	c.Await(heeds)
+	if o, n := c.order(in, "CaptureRequested"); n != 0 || o.Version != 2 {
+		t.Fatalf("what asks was clicked twice, and %d captures are asked for, version %d", n, o.Version)
+	}
 	twice(yes, "PaymentCaptured")
 	if o, n := c.order(in, "CaptureRequested"); n != 1 || o.Version != 4 {
 		t.Errorf("%d captures asked for, version %d", n, o.Version)
@@ -311,7 +318,7 @@ func TestOrderByKeyboard(t *testing.T) {
 	c.await(".said.done", "The order is accepted.")
 	reach("act-capture")
 	c.Press(kb.Enter)
-	c.Await("document.querySelector('#dialog').open")
+	c.Await(heeds)
 	for !browser.Eval[bool](c.Page, "document.activeElement.matches('#dialog-body form[method=post] button')") {
 		c.Press(kb.Tab)
 	}

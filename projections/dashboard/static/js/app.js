@@ -71,13 +71,18 @@
   document.addEventListener('ledger:toast', (e) => toast(e.detail.text, e.detail.kind));
 
   // Dialogs. The browser tells of a close with its next frame only: the next dialog may be asked for by then, or there.
-  let opener = null, asking = false;
+  // For a moment after it has come it changes nothing (data-heeds is missing): the second half of a double click is no answer to it.
+  let opener = null, asking = false, heeding = 0;
   const dialogElement = () => $('#dialog');
   const closeDialog = () => dialogElement()?.close();
   const dialog = async (url, from) => {
     if (asking) return; // a second click
     const box = dialogElement(), body = $('#dialog-body'), by = from || document.activeElement;
-    if (!box.open) body.replaceChildren();
+    if (!box.open) {
+      body.replaceChildren();
+      clearTimeout(heeding);
+      delete box.dataset.heeds;
+    }
     const before = body.firstChild;
     asking = true;
     try {
@@ -95,6 +100,7 @@
     if (!box.open) {
       opener = by;
       box.showModal();
+      heeding = setTimeout(() => { box.dataset.heeds = ''; }, 400);
     }
     ($('[autofocus]', box) || $('#dialog-body input:not([type=hidden]), #dialog-body textarea, #dialog-body select, #dialog-body button, #dialog-body a', box))?.focus();
   };
@@ -132,7 +138,7 @@
       return;
     }
     if (form.method !== 'post' || e.defaultPrevented) return;
-    if (sent.has(form)) { e.preventDefault(); return; }
+    if (sent.has(form) || form.closest('dialog:not([data-heeds])')) { e.preventDefault(); return; }
     sent.add(form);
     setTimeout(() => sent.delete(form), 15000);
   });
