@@ -16,6 +16,7 @@ import (
 
 	"github.com/orderledger/orderledger/cmd/app"
 	"github.com/orderledger/orderledger/domain"
+	"github.com/orderledger/orderledger/domain/eventstore"
 )
 
 // Patience is for what must come, with no promise of when: only a test that fails waits so long.
@@ -227,4 +228,24 @@ func (c Client) Head(t testing.TB) uint64 {
 		t.Fatal(err)
 	}
 	return s.Head
+}
+
+// OfOrders are the types of the events of orders after a position. What else the log holds, as what Stripe tells and who was told, is
+// appended at times of its own.
+func (c Client) OfOrders(t testing.TB, after uint64) (types []string) {
+	t.Helper()
+	a, err := c.Call(t.Context(), http.MethodGet, fmt.Sprintf("/v1/log?after=%d", after), "", nil)
+	if err != nil || a.Status != http.StatusOK {
+		t.Fatalf("log: %v %s", err, a.Body)
+	}
+	for line := range bytes.Lines(a.Body) {
+		var e struct{ Stream, Type string }
+		if err := json.Unmarshal(line, &e); err != nil {
+			t.Fatalf("log: %v %s", err, line)
+		}
+		if _, ok := eventstore.OrderOf(e.Stream); ok {
+			types = append(types, e.Type)
+		}
+	}
+	return types
 }
