@@ -22,8 +22,8 @@ import (
 )
 
 // The scenarios are whole stories, one a file; scenarios/README.md says how they are written. Each has a ledger and a Stripe of
-// its own, on every store. What holds in all of them is checked in all: what is refused or repeated adds nothing to an order, and what moves one does,
-// the read model says what the command answered, and the log passes its audit.
+// its own, on every store. What holds in all of them is checked in all: what is refused or repeated appends nothing to any order, and
+// what changes an order does; the read model says what the command answered, and the log passes its audit.
 func TestScenarios(t *testing.T) {
 	files, err := filepath.Glob("scenarios/*.txt")
 	if err != nil || len(files) < 10 {
