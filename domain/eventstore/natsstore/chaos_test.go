@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -142,10 +143,24 @@ func (c *chaos) mustGoOn(t *testing.T, ctx context.Context, since, until time.Ti
 	case !ok:
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		t.Errorf("%s, after %s: %v did not go on within %v; appends last failed: %v", time.Now().UTC().Format(time.TimeOnly), after, late, until.Sub(since), c.away)
+		t.Errorf("%s, after %s: %v did not go on within %v; appends last failed: %v; appends under way:\n%s",
+			time.Now().UTC().Format(time.TimeOnly), after, late, until.Sub(since), c.away, appending())
 	default:
 		t.Logf("%5d ms, %5d of them with leaders: all went on after %s", time.Since(since).Milliseconds(), time.Since(settled).Milliseconds(), after)
 	}
+}
+
+// appending is where the goroutines are that append just now.
+func appending() string {
+	stacks := make([]byte, 1<<20)
+	stacks = stacks[:runtime.Stack(stacks, true)]
+	var here []string
+	for one := range strings.SplitSeq(string(stacks), "\n\n") {
+		if strings.Contains(one, "(*Store).Append") {
+			here = append(here, one)
+		}
+	}
+	return strings.Join(here, "\n\n")
 }
 
 // stands waits until the log goes on without one server, or an instant is over.
