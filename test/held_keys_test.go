@@ -25,10 +25,7 @@ func key(p *browser.Page, e input.DispatchKeyEventParams) {
 
 // A key that is held down opens a dialog, and does not answer it, too.
 func TestAHeldKeyDoesNotConfirm(t *testing.T) {
-	c := desk(t, app.Hooks{})
-	in := c.place(1)
-	c.look(in)
-	c.Follow("#act-accept")
+	c, in := atAccepted(t)
 	repeat := true
 	version := 2
 	hold := func(verb string, e input.DispatchKeyEventParams) {
@@ -80,10 +77,7 @@ func TestAHeldKeyDoesNotConfirm(t *testing.T) {
 
 // What is pressed in the moment in which a dialog comes was not meant for it.
 func TestADialogIsNotAnsweredBeforeItCanBeRead(t *testing.T) {
-	c := desk(t, app.Hooks{})
-	in := c.place(1)
-	c.look(in)
-	c.Follow("#act-accept")
+	c, _ := atAccepted(t)
 	browser.Eval[bool](c.Page, `(() => {
 		window.sent = [];
 		addEventListener('submit', (e) => { if (e.target.method === 'post') { sent.push(!e.defaultPrevented); e.preventDefault(); } });
@@ -110,10 +104,7 @@ func TestADialogIsNotAnsweredBeforeItCanBeRead(t *testing.T) {
 
 // A dialog that is closed can be opened again at once, before the browser has told of the close.
 func TestADialogOpensAgainAtOnce(t *testing.T) {
-	c := desk(t, app.Hooks{})
-	in := c.place(1)
-	c.look(in)
-	c.Follow("#act-accept")
+	c, _ := atAccepted(t)
 	wrong := browser.Eval[[]string](c.Page, `(async () => {
 		const box = document.querySelector('#dialog'), wrong = [];
 		const frames = () => new Promise((told) => requestAnimationFrame(() => requestAnimationFrame(told)));

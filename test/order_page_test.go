@@ -69,6 +69,16 @@ func (c clerk) leads(action chromedp.Action[chromedp.Void]) {
 	}
 }
 
+// atAccepted is a desk in front of a card order that was just accepted.
+func atAccepted(t *testing.T) (clerk, domain.Intake) {
+	t.Helper()
+	c := desk(t, app.Hooks{})
+	in := c.place(1)
+	c.look(in)
+	c.Follow("#act-accept")
+	return c, in
+}
+
 // ask presses a button that asks first, and waits for its dialog.
 func (c clerk) ask(verb string) {
 	c.Helper()

@@ -18,7 +18,8 @@
 // Ledger.announce(text)              tells people with a screen reader, and nobody else
 // Ledger.dialog(url, opener)         opens the page of that address as a dialog; without JavaScript the same address is a page. Links
 //                                    and forms (method get) with data-dialog do this by themselves. Esc and elements with data-close
-//                                    close it (Ledger.closeDialog), and the focus returns to the opener
+//                                    close it (Ledger.closeDialog), and the focus returns to the opener. While one is asked for,
+//                                    no other is; when no answer comes, a toast says so
 // A server's answer to htmx may say HX-Trigger: {"ledger:toast": {"text": …, "kind": …}}.
 (() => {
   'use strict';
