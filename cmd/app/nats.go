@@ -115,10 +115,7 @@ func (a *App) openNATS() error {
 	if a.nats.store == nil || (!external(a.config.Store) && a.config.NATSListen == "") {
 		return nil
 	}
-	conn, err := a.nats.store.Dial(
-		nats.Name("orderledger "+a.config.Ledger+" service"), nats.MaxReconnects(-1), nats.ReconnectBufSize(-1),
-		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { a.log.Warn("nats service", "error", err) }),
-	)
+	conn, err := a.nats.store.Dial(nats.Name("orderledger " + a.config.Ledger + " service"))
 	if err != nil {
 		return err
 	}

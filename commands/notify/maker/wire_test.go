@@ -3,9 +3,11 @@ package maker_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -18,6 +20,7 @@ import (
 	"github.com/orderledger/orderledger/commands/notify"
 	"github.com/orderledger/orderledger/commands/notify/maker"
 	"github.com/orderledger/orderledger/commands/outhooks/sender"
+	"github.com/orderledger/orderledger/domain/eventstore/natsstore/natstest"
 )
 
 // A real endpoint, which checks signatures with the Standard Webhooks library: with the current secret and the one before it.
@@ -135,5 +138,47 @@ func TestPublish(t *testing.T) {
 	gone := manufacturer.Contact{NATSSubject: "acme.missed", NATSURL: "nats://127.0.0.1:1"}
 	if err := none.Publish(ctx, gone, "id-2", maker.MediaType, nil); err == nil {
 		t.Error("nobody is there")
+	}
+}
+
+// A server that refuses the publisher for a while, as when its credentials have expired, is told again once it takes them.
+func TestPublishAfterARefusal(t *testing.T) {
+	const take, refuse = "password: first", "password: another"
+	srv := natstest.NewCluster(t, natstest.ClusterConfig{Servers: 1, Settings: "authorization { user: maker, " + take + " }"}).Servers[0]
+	url := strings.Replace(srv.URL, "//", "//maker:first@", 1)
+	conn, err := nats.Connect(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	js, err := jetstream.New(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "ACME", Subjects: []string{"acme.>"}}); err != nil {
+		t.Fatal(err)
+	}
+	conn.Close()
+	p := maker.NewNats(url, nats.ReconnectWait(50*time.Millisecond))
+	t.Cleanup(p.Close)
+	to := manufacturer.Contact{NATSSubject: "acme.missed"}
+	if err := p.Publish(t.Context(), to, "id-1", maker.MediaType, []byte(`{}`)); err != nil {
+		t.Fatal(err)
+	}
+	srv.Stop()
+	srv.Reconfigure(take, refuse)
+	srv.Restart()
+	srv.Await("authentication error", 4)
+	srv.Stop()
+	srv.Reconfigure(refuse, take)
+	srv.Restart()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	for err = errors.New("not yet"); err != nil && ctx.Err() == nil; {
+		once, cancel := context.WithTimeout(ctx, time.Second)
+		err = p.Publish(once, to, "id-2", maker.MediaType, []byte(`{}`))
+		cancel()
+	}
+	if err != nil {
+		t.Error(err)
 	}
 }

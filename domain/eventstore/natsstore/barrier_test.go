@@ -111,7 +111,7 @@ func TestNobodySeesAnEventBeforeItsBarrier(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer sub.Close()
-	if recs, err := sub.Next(t.Context(), 10); err != nil || len(recs) != 1 || recs[0].ID != old.ID {
+	if recs, err := sub.Next(soon(t), 10); err != nil || len(recs) != 1 || recs[0].ID != old.ID {
 		t.Errorf("a subscriber saw %v, %v; want the old event alone", recs, err)
 	}
 	if recs, err := sub.Next(aMoment(t), 10); !errors.Is(err, context.DeadlineExceeded) {
@@ -144,7 +144,7 @@ func TestNobodySeesAnEventBeforeItsBarrier(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer again.Close()
-	if recs, err := again.Next(t.Context(), 1); err != nil || recs[0].ID != testEvent("new").ID {
+	if recs, err := again.Next(soon(t), 1); err != nil || recs[0].ID != testEvent("new").ID {
 		t.Errorf("after the barrier a subscriber saw %v, %v", recs, err)
 	}
 }
@@ -178,7 +178,7 @@ func TestFailedBarrierIsTheEnd(t *testing.T) {
 	if _, err := s.Append(t.Context(), "order-late", eventstore.NoStream, testEvent("late")); !errors.Is(err, eventstore.ErrUnavailable) {
 		t.Errorf("a later append was answered: %v", err)
 	}
-	if recs, err := sub.Next(t.Context(), 10); !errors.Is(err, eventstore.ErrUnavailable) {
+	if recs, err := sub.Next(soon(t), 10); !errors.Is(err, eventstore.ErrUnavailable) {
 		t.Errorf("a subscriber saw %v, %v", recs, err)
 	}
 	for r, err := range s.ReadStream(t.Context(), "order-1", eventstore.NoStream) {

@@ -65,13 +65,14 @@ func (s *Store) appendMany(ctx context.Context, ps []proposal) ([]eventstore.Rec
 		if fresh && pause(ctx, attempt) != nil {
 			return nil, err
 		}
-		if tails, err = s.tailsOf(ctx, ps); err != nil && !open(err) {
+		if tails, err = s.tailsOf(ctx, ps); err == nil {
+			fresh = true
+			continue
+		}
+		if !open(err) || pause(ctx, attempt) != nil {
 			return nil, err
 		}
-		fresh = err == nil
-		if !fresh {
-			tails = s.guessTails(ps)
-		}
+		tails, fresh = s.guessTails(ps), false
 	}
 }
 

@@ -3,6 +3,7 @@
 package natsstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -24,7 +25,10 @@ import (
 
 var faults = flag.Int("faults", 2, "how many of natstest.Faults TestClusterUnderFaults makes, one after the other")
 
-const aWhile = 10 * time.Second // of peace, or of a fault that nothing goes on in
+const (
+	aWhile = 10 * time.Second // of a fault that nothing goes on in
+	stuck  = 30 * time.Second // without success, though nothing is wrong
+)
 
 // Two processes write and follow one log, to streams of their own and to one that they all contend for, while the cluster
 // under it breaks in every way. All goes on by itself; and in the end the log holds what was acknowledged, each event once and
@@ -49,32 +53,42 @@ func TestClusterUnderFaults(t *testing.T) { // not beside others: it is held to 
 		g.Go(func() error { return c.follow(ctx, s, fmt.Sprint("follower ", process), &seen[process]) })
 	}
 	cl.Settle("shop")
-	c.mustGoOn(t, ctx, time.Now(), time.Now().Add(time.Minute), "the start")
-	for i := range *faults {
-		for range 20 { // in peace
-			c.all(ctx, time.Now(), time.Now().Add(aWhile))
+	ok := c.goesOn(t, ctx, time.Now(), time.Now().Add(time.Minute), "the start")
+	for i := 0; ok && i < *faults; i++ {
+		for n := 0; ok && n < 20; n++ {
+			began := time.Now()
+			ok = c.goesOn(t, ctx, began, began.Add(stuck), "")
 		}
-		f := natstest.Faults[i%len(natstest.Faults)]
-		began := time.Now()
-		end := f.Make(cl, cl.Leader("shop"))
-		if f.Ends {
-			// It lasts until somebody could have noticed.
-			c.stands(ctx, began.Add(aWhile))
-			end()
-			began = time.Now()
-			c.mustGoOn(t, ctx, began, cl.GoesOnBy("shop", began), "the end of: "+f.Name)
-			continue
-		}
-		c.mustGoOn(t, ctx, began, cl.GoesOnBy("shop", began), f.Name)
-		end()
-		began = time.Now()
-		c.mustGoOn(t, ctx, began, cl.GoesOnBy("shop", began), "the end of: "+f.Name)
+		ok = ok && c.suffer(t, ctx, cl, natstest.Faults[i%len(natstest.Faults)])
 	}
 	stop()
-	if err := g.Wait(); err != nil {
-		t.Fatal(err)
+	ended := make(chan error, 1)
+	go func() { ended <- g.Wait() }()
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Fatal(err)
+		}
+	case <-time.After(3 * patience):
+		t.Fatalf("writers or followers did not end when they were told; under way:\n%s", underway())
 	}
 	c.check(t, stores, seen)
+}
+
+// suffer makes a fault and ends it, and says whether everybody went on, each time.
+func (c *chaos) suffer(t *testing.T, ctx context.Context, cl *natstest.Cluster, f natstest.Fault) bool {
+	t.Helper()
+	began := time.Now()
+	end := f.Make(cl, cl.Leader("shop"))
+	if f.Ends {
+		c.stands(ctx, began.Add(aWhile)) // it lasts until somebody could have noticed
+	} else if !c.goesOn(t, ctx, began, cl.GoesOnBy("shop", began), f.Name) {
+		end()
+		return false
+	}
+	end()
+	began = time.Now()
+	return c.goesOn(t, ctx, began, cl.GoesOnBy("shop", began), "the end of: "+f.Name)
 }
 
 // chaos is what writers were told, and who has gone on since when.
@@ -132,31 +146,35 @@ func (c *chaos) all(ctx context.Context, since, until time.Time) (late []string,
 	}
 }
 
-// mustGoOn is called once there are leaders: everybody has begun something since the fault, and succeeds in it until then.
-func (c *chaos) mustGoOn(t *testing.T, ctx context.Context, since, until time.Time, after string) {
+// goesOn says whether everybody, until an instant, succeeds in something that was begun since another one. After nothing, it says so
+// only when they don't.
+func (c *chaos) goesOn(t *testing.T, ctx context.Context, since, until time.Time, after string) bool {
 	t.Helper()
 	settled := time.Now()
 	late, ok := c.all(ctx, since, until)
 	switch {
 	case ctx.Err() != nil:
 		t.Errorf("after %s: stopped", after)
+		return false
 	case !ok:
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		t.Errorf("%s, after %s: %v did not go on within %v; appends last failed: %v; appends under way:\n%s",
-			time.Now().UTC().Format(time.TimeOnly), after, late, until.Sub(since), c.away, appending())
-	default:
+		t.Errorf("%s, after %s: %v did not go on within %v; appends last failed: %v; under way:\n%s",
+			time.Now().UTC().Format(time.TimeOnly), cmp.Or(after, "nothing"), late, until.Sub(since), c.away, underway())
+		return false
+	case after != "":
 		t.Logf("%5d ms, %5d of them with leaders: all went on after %s", time.Since(since).Milliseconds(), time.Since(settled).Milliseconds(), after)
 	}
+	return true
 }
 
-// appending is where the goroutines are that append just now.
-func appending() string {
+// underway is where the goroutines are that ask a store just now.
+func underway() string {
 	stacks := make([]byte, 1<<20)
 	stacks = stacks[:runtime.Stack(stacks, true)]
 	var here []string
 	for one := range strings.SplitSeq(string(stacks), "\n\n") {
-		if strings.Contains(one, "(*Store).Append") {
+		if strings.Contains(one, "(*Store).") || strings.Contains(one, "(*subscription).") {
 			here = append(here, one)
 		}
 	}
@@ -308,8 +326,8 @@ func (c *chaos) check(t *testing.T, stores []*Store, seen [][]eventstore.Recorde
 	}
 	defer sub.Close()
 	var log []eventstore.Recorded
-	for eventstore.Position(len(log)) < head {
-		recs, err := sub.Next(t.Context(), 1000)
+	for ctx := soon(t); eventstore.Position(len(log)) < head; {
+		recs, err := sub.Next(ctx, 1000)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -54,7 +54,7 @@ func readDamaged(t *testing.T, c EmbeddedConfig, events int) error {
 	}
 	defer sub.Close()
 	for read := 0; read < events; {
-		recs, err := sub.Next(t.Context(), 100)
+		recs, err := sub.Next(soon(t), 100)
 		if err != nil {
 			return err
 		}

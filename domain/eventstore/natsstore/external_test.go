@@ -1,6 +1,7 @@
 package natsstore
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -222,7 +223,7 @@ func TestServerKilledAndRestarted(t *testing.T) {
 		want = append(want, appendPatiently(t, s, "order-1", eventstore.Revision(i-1), testEvent(fmt.Sprint(i))))
 		restart.Wait()
 		for len(got) < len(want) {
-			recs, err := sub.Next(t.Context(), 10)
+			recs, err := sub.Next(soon(t), 10)
 			if err != nil {
 				t.Fatalf("the subscription did not go on: %v", err)
 			}
@@ -236,7 +237,15 @@ func TestServerKilledAndRestarted(t *testing.T) {
 	}
 }
 
-// appendPatiently appends, however long the log is unavailable.
+// soon is the test's context, for what must not take longer than any log is unavailable.
+func soon(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// appendPatiently appends, as soon as the log is available.
 func appendPatiently(t *testing.T, s eventstore.Store, stream string, expected eventstore.Revision, e eventstore.Event) eventstore.Recorded {
 	t.Helper()
 	r, err := patiently(t, s, stream, expected, e)
@@ -246,11 +255,12 @@ func appendPatiently(t *testing.T, s eventstore.Store, stream string, expected e
 	return r
 }
 
-// patiently repeats an append while the log is unavailable.
+// patiently repeats an append while the log is unavailable, for a minute.
 func patiently(t *testing.T, s eventstore.Store, stream string, expected eventstore.Revision, e eventstore.Event) (eventstore.Recorded, error) {
+	end := time.Now().Add(time.Minute)
 	for {
 		r, err := s.Append(t.Context(), stream, expected, e)
-		if !errors.Is(err, eventstore.ErrUnavailable) || t.Context().Err() != nil {
+		if passing := errors.Is(err, eventstore.ErrUnavailable) && !errors.Is(err, eventstore.ErrGap); !passing || time.Now().After(end) {
 			return r, err
 		}
 	}
@@ -267,7 +277,7 @@ func TestServerThatForgot(t *testing.T) {
 	}
 	defer sub.Close()
 	appendPatiently(t, s, "order-1", eventstore.NoStream, testEvent("known"))
-	if _, err := sub.Next(t.Context(), 1); err != nil {
+	if _, err := sub.Next(soon(t), 1); err != nil {
 		t.Fatal(err)
 	}
 
@@ -279,7 +289,7 @@ func TestServerThatForgot(t *testing.T) {
 	appendPatiently(t, fresh, "order-1", eventstore.NoStream, testEvent("another"))
 	srv.Kill()
 	srv.Restart()
-	if _, err := sub.Next(t.Context(), 1); !errors.Is(err, eventstore.ErrGap) {
+	if _, err := sub.Next(soon(t), 1); !errors.Is(err, eventstore.ErrGap) {
 		t.Errorf("the subscription: %v, want ErrGap", err)
 	}
 }
@@ -353,4 +363,23 @@ func TestLeaseAtSlowServers(t *testing.T) {
 			t.Errorf("after %s and %v it is patient for %s, want %s", c.took, c.err, l.patience(), c.want)
 		}
 	}
+}
+
+// Whose credentials are refused, as when they have expired, goes on by itself once they are taken again: the client library would give
+// up for good after the second refusal.
+func TestRefusedCredentialsAreTriedAgain(t *testing.T) {
+	srv := natstest.NewCluster(t, natstest.ClusterConfig{
+		Servers: 1, SyncInterval: "always", Settings: "authorization { user: ledger, password: first }",
+	}).Servers[0]
+	s := connectRig(t, ExternalConfig{URL: strings.Replace(srv.URL, "//", "//ledger:first@", 1), Ledger: "shop"})
+	defer mustClose(t, s)
+	appendPatiently(t, s, "order-1", eventstore.NoStream, testEvent("before"))
+	srv.Stop()
+	srv.Reconfigure("password: first", "password: another")
+	srv.Restart()
+	srv.Await("authentication error", 4)
+	srv.Stop()
+	srv.Reconfigure("password: another", "password: first")
+	srv.Restart()
+	appendPatiently(t, s, "order-1", 0, testEvent("after"))
 }

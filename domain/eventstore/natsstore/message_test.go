@@ -95,9 +95,9 @@ func TestForeignMessageStops(t *testing.T) {
 	}
 	defer sub.Close()
 	var recs []eventstore.Recorded
-	for err == nil {
+	for ctx := soon(t); err == nil; {
 		var more []eventstore.Recorded
-		more, err = sub.Next(t.Context(), 10)
+		more, err = sub.Next(ctx, 10)
 		recs = append(recs, more...)
 	}
 	if len(recs) != 1 || !errors.Is(err, errForeign) || !strings.Contains(err.Error(), "position 2") {

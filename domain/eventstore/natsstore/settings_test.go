@@ -1,6 +1,7 @@
 package natsstore
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -100,11 +101,15 @@ func TestConnectNamesEveryDifference(t *testing.T) {
 	c := wanted(layout{ledger: "shop", categories: []string{"order", "foreign"}}, 1)
 	c.DenyPurge, c.MaxAge, c.MaxMsgs, c.Compression = false, time.Hour, 1000, jetstream.S2Compression
 	c.Metadata, c.Placement = map[string]string{"owner": "ops"}, &jetstream.Placement{Cluster: "test"}
-	for {
-		if _, err := js.CreateStream(t.Context(), c); err == nil {
+	for ctx := soon(t); ; { // until the cluster has a leader
+		limited, cancel := context.WithTimeout(ctx, askPatience)
+		_, err := js.CreateStream(limited, c)
+		cancel()
+		if err == nil {
 			break
-		} else if t.Context().Err() != nil {
-			t.Fatal(err) // until the cluster has a leader
+		}
+		if ctx.Err() != nil {
+			t.Fatal(err)
 		}
 	}
 	subjects := strings.Join(slices.Sorted(slices.Values(layout{ledger: "shop", categories: DefaultCategories}.subjects())), ",")

@@ -43,7 +43,7 @@ func TestCutOffWithTheLeader(t *testing.T) {
 	}
 	defer sub.Close()
 	for _, stream := range []string{"order-1", "order-2"} {
-		if recs, err := sub.Next(t.Context(), 1); err != nil || recs[0].Stream != stream {
+		if recs, err := sub.Next(soon(t), 1); err != nil || recs[0].Stream != stream {
 			t.Fatalf("%v, %v", recs, err)
 		}
 	}
@@ -87,8 +87,9 @@ func TestCutOffWithTheLeader(t *testing.T) {
 		t.Errorf("%v, want a conflict with revision 1", err)
 	}
 	want := []string{"known to all", "of the other order", "after the cut", "and another", "instead", "behind what it can't see"}
+	ctx = soon(t)
 	for got := 2; got < len(want); {
-		recs, err := sub.Next(t.Context(), 1)
+		recs, err := sub.Next(ctx, 1)
 		if err != nil {
 			t.Fatalf("the subscription, after %d events: %v", got, err)
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/time/rate"
 
 	"github.com/orderledger/orderledger/domain/eventstore"
 )
@@ -73,8 +74,17 @@ func newStore(ctx context.Context, c setup) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	told := rate.Sometimes{First: 10, Interval: 10 * time.Second} // credentials that are refused are tried four times a second
+	options := append(slices.Clip(c.options),
+		nats.MaxReconnects(-1),
+		nats.IgnoreAuthErrorAbort(), // credentials that have expired are renewed
+		nats.ReconnectBufSize(-1),   // an append waits for its own answer; nothing is sent behind its back later
+		nats.ErrorHandler(func(nc *nats.Conn, _ *nats.Subscription, err error) {
+			told.Do(func() { c.log.Warn("nats", "connection", nc.Opts.Name, "error", err) })
+		}),
+	)
 	s := &Store{
-		layout: c.layout, tails: ts, external: c.external, about: c.about, log: c.log, url: c.url, options: c.options,
+		layout: c.layout, tails: ts, external: c.external, about: c.about, log: c.log, url: c.url, options: options,
 		reconnected: make(chan struct{}), below: func() error { return nil },
 	}
 	s.leaser = &eventstore.LocalLease{} // no other process can reach the server
@@ -82,15 +92,10 @@ func newStore(ctx context.Context, c setup) (*Store, error) {
 		s.leaser = &lease{bucket: c.layout.ledger + "-lease", store: s}
 	}
 	s.life, s.end = context.WithCancel(context.Background())
-	s.nc, err = nats.Connect(c.url, append(slices.Clip(c.options),
+	s.nc, err = nats.Connect(c.url, append(slices.Clip(options),
 		nats.Name("orderledger "+c.layout.ledger),
-		nats.MaxReconnects(-1),
-		nats.ReconnectBufSize(-1), // an append waits for its own answer; nothing is sent behind its back later
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { s.onDisconnect(err) }),
 		nats.ReconnectHandler(func(*nats.Conn) { s.onReconnect() }),
-		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
-			s.log.Warn("nats", "error", err)
-		}),
 	)...)
 	if errors.Is(err, nats.ErrNoServers) {
 		err = fmt.Errorf("nothing there answers as NATS: see that it runs: %w", err)

@@ -30,7 +30,7 @@ func TestAnOlderLogIsWidened(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := sub.Next(t.Context(), 1); err != nil || got[0].ID != old.ID {
+	if got, err := sub.Next(soon(t), 1); err != nil || got[0].ID != old.ID {
 		t.Errorf("%v, %v", got, err)
 	}
 	mustClose(t, s)

@@ -2,9 +2,11 @@ package storetest
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -19,6 +21,14 @@ func event(name string) eventstore.Event {
 		Data: fmt.Appendf(nil, `{"name":%q}`, name),
 		Meta: fmt.Appendf(nil, `{"actor":"clerk","of":%q}`, name),
 	}
+}
+
+// soon is the test's context, for what waits for others, and must not wait for ever.
+func soon(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	t.Cleanup(cancel)
+	return ctx
 }
 
 func mustAppend(t *testing.T, s eventstore.Store, stream string, expected eventstore.Revision, e eventstore.Event) eventstore.Recorded {
@@ -61,9 +71,9 @@ func follow(t *testing.T, s eventstore.Store, after eventstore.Position, n int) 
 	}
 	defer closeSubscription(t, sub)
 	var recs []eventstore.Recorded
-	for len(recs) < n {
+	for ctx := soon(t); len(recs) < n; {
 		bite := min(100, n-len(recs))
-		more, err := sub.Next(t.Context(), bite)
+		more, err := sub.Next(ctx, bite)
 		if err != nil {
 			t.Fatalf("next after %d events: %v", len(recs), err)
 		}

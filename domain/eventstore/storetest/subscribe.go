@@ -28,8 +28,9 @@ func subscribeAnywhere(t *testing.T, h Harness) {
 	}
 	defer closeSubscription(t, sub)
 	var got []eventstore.Recorded
+	ctx := soon(t)
 	for bite := 1; len(got) < len(all)-10; bite = bite%7 + 1 {
-		recs, err := sub.Next(t.Context(), bite)
+		recs, err := sub.Next(ctx, bite)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -47,7 +48,7 @@ func subscribeLive(t *testing.T, h Harness) {
 	s := h.open(t)
 	mustAppendMany(t, s, batch("old", history))
 	old := follow(t, s, 0, history)
-	g, ctx := errgroup.WithContext(t.Context())
+	g, ctx := errgroup.WithContext(soon(t))
 	after := []eventstore.Position{0, old[0].Position, old[history/2].Position, old[history-2].Position, old[history-1].Position}
 	seen := make([][]eventstore.Recorded, len(after))
 	for i, p := range after {
@@ -124,7 +125,7 @@ func closedSubscription(t *testing.T, h Harness) {
 	for range 2 {
 		closeSubscription(t, sub)
 	}
-	if _, err := sub.Next(t.Context(), 10); err == nil {
+	if _, err := sub.Next(soon(t), 10); err == nil {
 		t.Error("a closed subscription gave events")
 	}
 	mustAppend(t, s, "order-a", 1, event("unaffected"))
@@ -142,9 +143,9 @@ func gapStops(t *testing.T, h Harness) {
 	})
 	sub, err := s.Subscribe(t.Context(), 0)
 	var got []eventstore.Recorded
-	for err == nil {
+	for ctx := soon(t); err == nil; {
 		var more []eventstore.Recorded
-		more, err = sub.Next(t.Context(), 2)
+		more, err = sub.Next(ctx, 2)
 		got = append(got, more...)
 	}
 	wantError(t, err, eventstore.ErrGap)

@@ -3,6 +3,7 @@ package natstest
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 )
@@ -30,7 +32,51 @@ type Server struct {
 	config string
 	cmd    *exec.Cmd
 	drain  sync.WaitGroup
+	log    tail
 }
+
+// tail keeps the last lines that a server wrote.
+type tail struct {
+	mu    sync.Mutex
+	lines []string
+	more  chan struct{} // closed with the next line; nil when nobody waits for it
+}
+
+const tailLines = 200
+
+func (l *tail) add(line string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lines = append(l.lines[max(0, len(l.lines)-tailLines+1):], line)
+	if l.more != nil {
+		close(l.more)
+		l.more = nil
+	}
+}
+
+// with counts the lines that hold a text; more is closed when there is another line.
+func (l *tail) with(text string) (n int, more <-chan struct{}) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, line := range l.lines {
+		if strings.Contains(line, text) {
+			n++
+		}
+	}
+	if l.more == nil {
+		l.more = make(chan struct{})
+	}
+	return n, l.more
+}
+
+func (l *tail) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Join(l.lines, "\n")
+}
+
+// patience is how long a server may take to start, or to end.
+const patience = 30 * time.Second
 
 // Start starts a server and kills it at the end of the test. It syncs every write before it acknowledges, and takes messages
 // of up to 2 MB. The binary is built once, from the module that this project requires, and kept in the user's cache.
@@ -57,8 +103,13 @@ func start(t testing.TB, number int, url, dir, config string) *Server {
 	if err := os.WriteFile(s.config, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		s.Kill()
+		if t.Failed() {
+			t.Logf("the end of what %s wrote:\n%s", s.name(), &s.log)
+		}
+	})
 	s.Restart()
-	t.Cleanup(s.Kill)
 	return s
 }
 
@@ -76,17 +127,62 @@ func (s *Server) Restart() {
 		s.t.Fatalf("start nats-server: %v", err)
 	}
 	s.cmd = cmd
-	var log strings.Builder
-	lines := bufio.NewScanner(out)
-	for lines.Scan() {
-		fmt.Fprintln(&log, lines.Text())
-		if strings.Contains(lines.Text(), "Server is ready") {
-			s.drain.Go(func() { _, _ = io.Copy(io.Discard, out) }) // it ends with the process
+	ready := make(chan bool, 1)
+	s.drain.Go(func() { // it ends with the process
+		lines := bufio.NewScanner(out)
+		for lines.Scan() {
+			s.log.add(lines.Text())
+			if strings.Contains(lines.Text(), "Server is ready") {
+				ready <- true
+			}
+		}
+		_, _ = io.Copy(io.Discard, out) // behind a line that is too long
+		close(ready)
+	})
+	limit := time.NewTimer(patience)
+	defer limit.Stop()
+	select {
+	case ok := <-ready:
+		if ok {
 			return
 		}
+	case <-limit.C:
 	}
 	s.end(os.Kill)
-	s.t.Fatalf("nats-server did not become ready:\n%s", log.String())
+	s.t.Fatal("nats-server did not become ready")
+}
+
+// Await waits until the server has written a text on so many lines.
+func (s *Server) Await(text string, lines int) {
+	s.t.Helper()
+	limit := time.NewTimer(patience)
+	defer limit.Stop()
+	for {
+		n, more := s.log.with(text)
+		if n >= lines {
+			return
+		}
+		select {
+		case <-more:
+		case <-limit.C:
+			s.t.Fatalf("nats-server wrote %q %d times within %v, not %d times", text, n, patience, lines)
+		}
+	}
+}
+
+// Reconfigure replaces a part of the server's configuration, from its next start on.
+func (s *Server) Reconfigure(part, with string) {
+	s.t.Helper()
+	config, err := os.ReadFile(s.config)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if !bytes.Contains(config, []byte(part)) {
+		s.t.Fatalf("the configuration does not say %q", part)
+	}
+	if err := os.WriteFile(s.config, bytes.ReplaceAll(config, []byte(part), []byte(with)), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
 }
 
 // Kill ends the server at once, as a crash does, paused or not. Killing it again does nothing.
@@ -99,11 +195,17 @@ func (s *Server) end(how os.Signal) {
 	if s.cmd == nil {
 		return
 	}
-	if err := s.cmd.Process.Signal(how); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	process := s.cmd.Process
+	if err := process.Signal(how); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		s.t.Errorf("end nats-server: %v", err)
 	}
+	hung := time.AfterFunc(patience, func() {
+		s.t.Errorf("nats-server did not end within %v of %v", patience, how)
+		_ = process.Kill() // it may have ended by now
+	})
 	s.drain.Wait()
 	_ = s.cmd.Wait() // it says how the process ended, which is known
+	hung.Stop()
 	s.cmd = nil
 }
 
