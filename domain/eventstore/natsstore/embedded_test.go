@@ -96,6 +96,7 @@ type cutter struct {
 	codes map[string]int // errors that the server answered
 	then  func()         // called when it has struck
 	edit  func(b []byte) // what is read, in place
+	write func(b []byte) []byte
 }
 
 func (c *cutter) arm(text string) {
@@ -130,6 +131,22 @@ func (c *cutter) onRead(edit func(b []byte)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.edit = edit
+}
+
+// onWrite has what is written changed.
+func (c *cutter) onWrite(edit func(b []byte) []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.write = edit
+}
+
+func (c *cutter) rewrite(b []byte) []byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.write == nil {
+		return b
+	}
+	return c.write(b)
 }
 
 func (c *cutter) change(b []byte) {
@@ -168,6 +185,13 @@ func (c *cutter) InProcessConn() (net.Conn, error) {
 type cutConn struct {
 	net.Conn
 	cut *cutter
+}
+
+func (c cutConn) Write(b []byte) (int, error) {
+	if _, err := c.Conn.Write(c.cut.rewrite(b)); err != nil {
+		return 0, err
+	}
+	return len(b), nil
 }
 
 func (c cutConn) Read(b []byte) (int, error) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"strconv"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -299,7 +300,7 @@ func (s *Store) nextPage(ctx context.Context, subject string, at tail, known uin
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for attempt := 0; ; attempt++ {
-		recs, follow, err := s.tryPage(ctx, subject, at, known, attempt > 0)
+		recs, follow, err := s.tryPage(ctx, subject, at, known, attempt > 0 || s.astray())
 		if err == nil && len(recs) > 0 {
 			return recs, follow, s.durable(ctx, uint64(recs[len(recs)-1].Position))
 		}
@@ -317,10 +318,19 @@ func (s *Store) nextPage(ctx context.Context, subject string, at tail, known uin
 	}
 }
 
+// detour is how long only the leader is asked for pages after a direct get was not answered: until they notice, the servers hand such
+// requests to a replica that is gone as they do to the others, and each that is lost costs askSoon.
+const detour = 5 * time.Second
+
+// astray says whether a direct get was lost of late.
+func (s *Store) astray() bool {
+	return s.external && time.Since(time.Unix(0, s.strayed.Load())) < detour
+}
+
 // tryPage asks for a page once. No events, but more to follow: a replica that is behind has answered. Any replica may be asked,
 // and be one that answers nothing; so in a second attempt the leader is asked, for a page of one event.
 func (s *Store) tryPage(
-	ctx context.Context, subject string, at tail, known uint64, again bool,
+	ctx context.Context, subject string, at tail, known uint64, leader bool,
 ) (recs []eventstore.Recorded, follow bool, err error) {
 	end := max(at.seq, known)
 	if s.external {
@@ -332,7 +342,7 @@ func (s *Store) tryPage(
 			end = max(end, uint64(r.Position))
 		}
 	}
-	if s.external && again {
+	if s.external && leader {
 		r, found, err := s.one(ctx, directRequest{NextFor: subject, Seq: at.seq + 1})
 		if err != nil || !found {
 			return nil, end > at.seq, err
@@ -342,6 +352,9 @@ func (s *Store) tryPage(
 	a, err := once(ctx, s, func(ctx context.Context) (*answer, error) {
 		return s.ask(ctx, directRequest{NextFor: subject, Seq: at.seq + 1, Batch: pageEvents, MaxBytes: pageBytes})
 	})
+	if errors.Is(err, errNoAnswer) {
+		s.strayed.Store(time.Now().UnixNano())
+	}
 	if err != nil {
 		return nil, false, err
 	}

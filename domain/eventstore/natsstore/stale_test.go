@@ -1,6 +1,7 @@
 package natsstore
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -158,6 +159,40 @@ func TestCutOffLeaderSeemsInTouch(t *testing.T) {
 	externalRigOf(t, inside).cut.onRead(nil)
 	cl.Heal()
 	appendPatiently(t, inside, "order-1", 1, testEvent("behind what it can't see"))
+}
+
+// While a follower is cut off, the servers hand it one direct get of three, and each that is lost costs a second. So after one, the
+// leader is asked for what is read next.
+func TestReadsWhileDirectGetsAreLost(t *testing.T) {
+	srv := natstest.Start(t)
+	s := connectRig(t, ExternalConfig{URL: srv.URL, Ledger: "shop"})
+	defer mustClose(t, s)
+	const events, reads = 10, 20
+	for i := range eventstore.Revision(events) {
+		appendPatiently(t, s, "order-1", i-1, testEvent(fmt.Sprint(i)))
+	}
+	var lost atomic.Int64
+	get, nowhere := []byte("$JS.API.DIRECT.GET."), []byte("$JS.API.DIRECT.GOT.")
+	externalRigOf(t, s).cut.onWrite(func(b []byte) []byte {
+		lost.Add(int64(bytes.Count(b, get)))
+		return bytes.ReplaceAll(b, get, nowhere)
+	})
+	began := time.Now()
+	for range reads {
+		n := 0
+		for _, err := range s.ReadStream(t.Context(), "order-1", eventstore.NoStream) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			n++
+		}
+		if n != events {
+			t.Fatalf("%d events", n)
+		}
+	}
+	if n, most := lost.Load(), 1+int64(time.Since(began)/detour); n < 1 || n > most {
+		t.Errorf("%d direct gets were lost, want 1 to %d", n, most)
+	}
 }
 
 // The leader dies when it has appended an event and before its answer is there. The event stands once, and whoever appended it
