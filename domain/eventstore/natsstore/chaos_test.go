@@ -43,7 +43,7 @@ func TestClusterUnderFaults(t *testing.T) { // not beside others: it is held to 
 	var stores []*Store
 	for process := range seen {
 		s := connectRig(t, ExternalConfig{URL: cl.URL, Ledger: "shop", Replicas: 3})
-		defer mustClose(t, s)
+		t.Cleanup(func() { mustClose(t, s) }) // once nobody writes
 		stores = append(stores, s)
 		for w := range 3 {
 			g.Go(func() error { return c.writeAlone(ctx, s, fmt.Sprintf("order-%d-%d", process, w)) })

@@ -80,8 +80,8 @@ func (cl *Cluster) divide(servers int) {
 }
 
 // cluster is how a server reaches the others: those before it, and the first one itself, for it must be told of some server. Where two
-// try to reach each other after both were held up, each may close the other's connection as one too many, for minutes. Servers tell
-// each other where they are, and would try that, too; so it is nowhere.
+// try to reach each other and are held up at it, each may close the other's connection as one too many, for a minute and longer. Servers
+// tell each other where they are, and would try that, too; so it is nowhere.
 func (cl *Cluster) cluster(c ClusterConfig, i int, addresses []string) string {
 	var routes []string
 	for j, to := range addresses[:max(i, 1)] {

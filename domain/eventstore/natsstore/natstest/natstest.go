@@ -133,7 +133,10 @@ func (s *Server) Restart() {
 		for lines.Scan() {
 			s.log.add(lines.Text())
 			if strings.Contains(lines.Text(), "Server is ready") {
-				ready <- true
+				select {
+				case ready <- true:
+				default:
+				}
 			}
 		}
 		_, _ = io.Copy(io.Discard, out) // behind a line that is too long
