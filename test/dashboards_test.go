@@ -52,6 +52,9 @@ func watch(ctx context.Context, url string, order string, w *watcher, hears func
 			continue
 		}
 		hears()
+		if !strings.Contains(data, order) {
+			continue // what a page makes of it is its own computer's work
+		}
 		var said struct{ Orders [][3]any }
 		if err := json.Unmarshal([]byte(data), &said); err != nil {
 			return err
