@@ -39,7 +39,8 @@
 //   - A stream is read from any server by direct get, up to the end that the leader says, and at least as far as this process
 //     knows; so a process reads what it appended. Another process, whose server was cut off together with the old leader, may
 //     read an older end for those seconds. What it decides from that can't be appended. A server that is cut off is still handed
-//     direct gets until the others notice; after one that is lost, the leader is asked for five seconds, event by event.
+//     direct gets until the others notice; after one that is lost, the leader is asked for the rest of that stream, event by event.
+//     Not for longer: every server queues what the leader is asked, and one that is asked too much drops it.
 //   - The end of the log, a gap, and that a writer expects more than there is, are believed only of a leader that stays in
 //     touch with most of its followers for two seconds. From others it is ErrUnavailable.
 //   - An append that is not acknowledged in two seconds, and a short question that is not answered in one, are repeated for ten; and

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"iter"
 	"strconv"
-	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -260,8 +259,9 @@ func (s *Store) readFrom(
 	return func(yield func(eventstore.Recorded, error) bool) {
 		at, read := at, noTail
 		known, _ := s.tails.get(stream)
+		lost := false // a direct get: whoever it was handed to may be handed the next one, too, and each costs askSoon
 		for page, more := 0, true; more; page++ {
-			recs, follow, err := s.nextPage(ctx, subject, at, known.seq)
+			recs, follow, err := s.nextPage(ctx, subject, at, known.seq, &lost)
 			if err == nil && len(recs) == 0 && page > 0 {
 				err = missing(stream, at.revision+1) // the page before said that there are more
 			}
@@ -290,8 +290,10 @@ func missing(stream string, rev eventstore.Revision) error {
 }
 
 // nextPage reads the events of a stream behind a place, says whether more follow, and returns when all of them are durable.
-// The stream is known to reach a sequence. A page whose answer was lost is asked for again.
-func (s *Store) nextPage(ctx context.Context, subject string, at tail, known uint64) (recs []eventstore.Recorded, follow bool, err error) {
+// The stream is known to reach a sequence. A page whose answer was lost is asked for again, of the leader, as are those behind it.
+func (s *Store) nextPage(
+	ctx context.Context, subject string, at tail, known uint64, lost *bool,
+) (recs []eventstore.Recorded, follow bool, err error) {
 	end, err := s.begin(ctx)
 	if err != nil {
 		return nil, false, err
@@ -300,7 +302,7 @@ func (s *Store) nextPage(ctx context.Context, subject string, at tail, known uin
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for attempt := 0; ; attempt++ {
-		recs, follow, err := s.tryPage(ctx, subject, at, known, attempt > 0 || s.astray())
+		recs, follow, err := s.tryPage(ctx, subject, at, known, attempt > 0 || *lost)
 		if err == nil && len(recs) > 0 {
 			return recs, follow, s.durable(ctx, uint64(recs[len(recs)-1].Position))
 		}
@@ -312,19 +314,11 @@ func (s *Store) nextPage(ctx context.Context, subject string, at tail, known uin
 		} else if !open(err) {
 			return nil, false, err
 		}
+		*lost = *lost || errors.Is(err, errNoAnswer)
 		if pause(ctx, attempt) != nil {
 			return nil, false, err
 		}
 	}
-}
-
-// detour is how long only the leader is asked for pages after a direct get was not answered: until they notice, the servers hand such
-// requests to a replica that is gone as they do to the others, and each that is lost costs askSoon.
-const detour = 5 * time.Second
-
-// astray says whether a direct get was lost of late.
-func (s *Store) astray() bool {
-	return s.external && time.Since(time.Unix(0, s.strayed.Load())) < detour
 }
 
 // tryPage asks for a page once. No events, but more to follow: a replica that is behind has answered. Any replica may be asked,
@@ -352,9 +346,6 @@ func (s *Store) tryPage(
 	a, err := once(ctx, s, func(ctx context.Context) (*answer, error) {
 		return s.ask(ctx, directRequest{NextFor: subject, Seq: at.seq + 1, Batch: pageEvents, MaxBytes: pageBytes})
 	})
-	if errors.Is(err, errNoAnswer) {
-		s.strayed.Store(time.Now().UnixNano())
-	}
 	if err != nil {
 		return nil, false, err
 	}

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -34,7 +33,6 @@ type Store struct {
 	external bool
 	asking   contact           // by questions
 	telling  contact           // by appends
-	strayed  atomic.Int64      // when a direct get was last not answered, in Unix nanoseconds
 	about    eventstore.Status // what doesn't change
 	log      *slog.Logger
 	url      string // with options, how to reach the server; see Dial
