@@ -65,7 +65,10 @@ func (n *Nats) Publish(ctx context.Context, to manufacturer.Contact, id, mediaTy
 
 func (n *Nats) connect(to manufacturer.Contact) (jetstream.JetStream, error) {
 	url, creds := to.NATSURL, to.NATSCredsFile
-	options := []nats.Option{nats.Name("orderledger manufacturers"), nats.MaxReconnects(-1), nats.IgnoreAuthErrorAbort()}
+	options := []nats.Option{
+		nats.Name("orderledger manufacturers"), nats.MaxReconnects(-1), nats.IgnoreAuthErrorAbort(),
+		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}), // Publish says what fails
+	}
 	switch {
 	case url == "" && n.url == "":
 		return nil, errors.New("there is no NATS server")

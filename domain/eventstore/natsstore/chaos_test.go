@@ -154,7 +154,7 @@ func (c *chaos) goesOn(t *testing.T, ctx context.Context, since, until time.Time
 	late, ok := c.all(ctx, since, until)
 	switch {
 	case ctx.Err() != nil:
-		t.Errorf("after %s: stopped", after)
+		t.Errorf("after %s: stopped", cmp.Or(after, "nothing"))
 		return false
 	case !ok:
 		c.mu.Lock()

@@ -25,6 +25,9 @@ var errBehind = fmt.Errorf("%w: the server that answers is behind the others, or
 // errNoAnswer says that a question was not answered in its time, as when there is no leader, or it is cut off.
 var errNoAnswer = fmt.Errorf("%w: no server answers in time", eventstore.ErrUnavailable)
 
+// errStray is errNoAnswer to a direct get, which any server may be handed.
+var errStray = fmt.Errorf("%w to a direct get", errNoAnswer)
+
 const (
 	// inTouch is how long ago a leader must have heard of a follower. Followers choose another leader only after they have
 	// not heard of the present one for four seconds.

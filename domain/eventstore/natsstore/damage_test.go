@@ -53,8 +53,9 @@ func readDamaged(t *testing.T, c EmbeddedConfig, events int) error {
 		return err
 	}
 	defer sub.Close()
+	ctx := soon(t)
 	for read := 0; read < events; {
-		recs, err := sub.Next(soon(t), 100)
+		recs, err := sub.Next(ctx, 100)
 		if err != nil {
 			return err
 		}

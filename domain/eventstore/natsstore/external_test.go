@@ -1,7 +1,6 @@
 package natsstore
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -222,8 +221,8 @@ func TestServerKilledAndRestarted(t *testing.T) {
 		}
 		want = append(want, appendPatiently(t, s, "order-1", eventstore.Revision(i-1), testEvent(fmt.Sprint(i))))
 		restart.Wait()
-		for len(got) < len(want) {
-			recs, err := sub.Next(soon(t), 10)
+		for ctx := soon(t); len(got) < len(want); {
+			recs, err := sub.Next(ctx, 10)
 			if err != nil {
 				t.Fatalf("the subscription did not go on: %v", err)
 			}
@@ -237,13 +236,7 @@ func TestServerKilledAndRestarted(t *testing.T) {
 	}
 }
 
-// soon is the test's context, for what must not take longer than any log is unavailable.
-func soon(t *testing.T) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	t.Cleanup(cancel)
-	return ctx
-}
+var soon = storetest.Soon
 
 // appendPatiently appends, as soon as the log is available.
 func appendPatiently(t *testing.T, s eventstore.Store, stream string, expected eventstore.Revision, e eventstore.Event) eventstore.Recorded {

@@ -212,8 +212,9 @@ func (g *guests) showOut(account string) {
 }
 
 // Dial opens another connection to the log's server, in the account that holds the log. It comes back whenever it is lost, keeps
-// nothing to send meanwhile, is the caller's to close, and ends with the store. A request that comes in on it from another account has a reply subject that begins with "_R_.", which the server refuses
-// from clients, and says its sender's account in the header Nats-Request-Info, which the server then sets.
+// nothing to send meanwhile, is the caller's to close, and ends with the store. A request that comes in on it from another account has
+// a reply subject that begins with "_R_.", which the server refuses from clients, and says its sender's account in the header
+// Nats-Request-Info, which the server then sets.
 func (s *Store) Dial(options ...nats.Option) (*nats.Conn, error) {
 	nc, err := nats.Connect(s.url, slices.Concat(s.options, options)...)
 	if err != nil {

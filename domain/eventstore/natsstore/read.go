@@ -314,7 +314,7 @@ func (s *Store) nextPage(
 		} else if !open(err) {
 			return nil, false, err
 		}
-		*lost = *lost || errors.Is(err, errNoAnswer)
+		*lost = *lost || errors.Is(err, errStray)
 		if pause(ctx, attempt) != nil {
 			return nil, false, err
 		}
@@ -322,7 +322,7 @@ func (s *Store) nextPage(
 }
 
 // tryPage asks for a page once. No events, but more to follow: a replica that is behind has answered. Any replica may be asked,
-// and be one that answers nothing; so in a second attempt the leader is asked, for a page of one event.
+// and be one that answers nothing (errStray); then the leader is asked, for a page of one event.
 func (s *Store) tryPage(
 	ctx context.Context, subject string, at tail, known uint64, leader bool,
 ) (recs []eventstore.Recorded, follow bool, err error) {
@@ -346,6 +346,9 @@ func (s *Store) tryPage(
 	a, err := once(ctx, s, func(ctx context.Context) (*answer, error) {
 		return s.ask(ctx, directRequest{NextFor: subject, Seq: at.seq + 1, Batch: pageEvents, MaxBytes: pageBytes})
 	})
+	if errors.Is(err, errNoAnswer) {
+		err = errStray
+	}
 	if err != nil {
 		return nil, false, err
 	}

@@ -23,8 +23,8 @@ func event(name string) eventstore.Event {
 	}
 }
 
-// soon is the test's context, for what waits for others, and must not wait for ever.
-func soon(t *testing.T) context.Context {
+// Soon is the test's context, ended after a minute: for what waits for others, and must not wait for ever.
+func Soon(t *testing.T) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
@@ -71,7 +71,7 @@ func follow(t *testing.T, s eventstore.Store, after eventstore.Position, n int) 
 	}
 	defer closeSubscription(t, sub)
 	var recs []eventstore.Recorded
-	for ctx := soon(t); len(recs) < n; {
+	for ctx := Soon(t); len(recs) < n; {
 		bite := min(100, n-len(recs))
 		more, err := sub.Next(ctx, bite)
 		if err != nil {

@@ -99,7 +99,7 @@ func cancelled(t *testing.T, h Harness) {
 	}()
 	cancel()
 	wantError(t, <-waited, context.Canceled)
-	_, err = sub.Next(soon(t), 10)
+	_, err = sub.Next(Soon(t), 10)
 	if err == nil {
 		t.Error("a subscription went on after its error")
 	}
@@ -131,7 +131,7 @@ func closedStore(t *testing.T, h Harness) {
 	defer closeSubscription(t, sub)
 	waited := make(chan error, 1)
 	go func() {
-		_, err := sub.Next(soon(t), 10)
+		_, err := sub.Next(Soon(t), 10)
 		waited <- err
 	}()
 	if err := s.Close(); err != nil {

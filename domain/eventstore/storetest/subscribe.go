@@ -28,7 +28,7 @@ func subscribeAnywhere(t *testing.T, h Harness) {
 	}
 	defer closeSubscription(t, sub)
 	var got []eventstore.Recorded
-	ctx := soon(t)
+	ctx := Soon(t)
 	for bite := 1; len(got) < len(all)-10; bite = bite%7 + 1 {
 		recs, err := sub.Next(ctx, bite)
 		if err != nil {
@@ -48,7 +48,7 @@ func subscribeLive(t *testing.T, h Harness) {
 	s := h.open(t)
 	mustAppendMany(t, s, batch("old", history))
 	old := follow(t, s, 0, history)
-	g, ctx := errgroup.WithContext(soon(t))
+	g, ctx := errgroup.WithContext(Soon(t))
 	after := []eventstore.Position{0, old[0].Position, old[history/2].Position, old[history-2].Position, old[history-1].Position}
 	seen := make([][]eventstore.Recorded, len(after))
 	for i, p := range after {
@@ -125,7 +125,7 @@ func closedSubscription(t *testing.T, h Harness) {
 	for range 2 {
 		closeSubscription(t, sub)
 	}
-	if _, err := sub.Next(soon(t), 10); err == nil {
+	if _, err := sub.Next(Soon(t), 10); err == nil {
 		t.Error("a closed subscription gave events")
 	}
 	mustAppend(t, s, "order-a", 1, event("unaffected"))
@@ -143,7 +143,7 @@ func gapStops(t *testing.T, h Harness) {
 	})
 	sub, err := s.Subscribe(t.Context(), 0)
 	var got []eventstore.Recorded
-	for ctx := soon(t); err == nil; {
+	for ctx := Soon(t); err == nil; {
 		var more []eventstore.Recorded
 		more, err = sub.Next(ctx, 2)
 		got = append(got, more...)
